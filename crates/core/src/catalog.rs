@@ -1,0 +1,319 @@
+//! What is sold: plans, prices, add-ons and features; and the policy that goes with them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{AddonName, FeatureName, PlanName, PriceId, Provider},
+    money::Currency,
+    snapshot::ItemType,
+};
+
+/// The group of a plan that names none.
+pub const DEFAULT_GROUP: &str = "default";
+
+/// What a plan grants of one feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// Yes.
+    Switch,
+    /// Up to so many; `None` is unlimited.
+    Limit(Option<u64>),
+    /// Counted as it is used, up to so many in a period; `None` is unlimited.
+    Metered(Option<u64>),
+}
+
+/// How often a price is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interval {
+    /// Every month.
+    Month,
+    /// Every year.
+    Year,
+    /// Once.
+    Once,
+}
+
+/// One price at one provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Price {
+    /// The id at the provider.
+    pub id: PriceId,
+    /// The provider.
+    pub provider: Provider,
+    /// How often it is charged.
+    pub interval: Interval,
+    /// In which currency.
+    pub currency: Currency,
+    /// Minor units for one (per seat, or in all where seats do not count), for display.
+    pub amount: i64,
+}
+
+/// One plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Its name.
+    pub name: PlanName,
+    /// As people read it.
+    pub title: String,
+    /// An organization has at most one live subscription per group.
+    pub group: String,
+    /// Raised when what it grants changes; existing subscribers keep theirs.
+    pub version: i64,
+    /// What it grants.
+    pub features: BTreeMap<FeatureName, Grant>,
+    /// The most seats that may be bought; `None` is unlimited.
+    pub seats: Option<u64>,
+    /// Length of the trial in days; 0 is none.
+    pub trial_days: u32,
+    /// Credits granted per period.
+    pub credits: Option<u64>,
+    /// Its prices; a plan without any is free.
+    pub prices: Vec<Price>,
+    /// Overrides the policy's grace.
+    pub past_due_grace: Option<Grace>,
+}
+
+/// One add-on, or a thing sold once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Addon {
+    /// Its name.
+    pub name: AddonName,
+    /// As people read it.
+    pub title: String,
+    /// Recurring, or once.
+    pub item_type: ItemType,
+    /// What one of it adds to limits, or switches on.
+    pub features: BTreeMap<FeatureName, Grant>,
+    /// Its prices.
+    pub prices: Vec<Price>,
+}
+
+/// How long the gate stays open after a payment failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grace {
+    /// To the end of the period that was current when the dues began.
+    PeriodEnd,
+    /// For so long after the dues began.
+    For(Duration),
+    /// Not at all.
+    None,
+}
+
+/// What applies to every plan that does not say otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Grace after a failed payment.
+    pub past_due_grace: Grace,
+    /// Whether a paused subscription keeps its gate open.
+    pub paused_access: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { past_due_grace: Grace::PeriodEnd, paused_access: false }
+    }
+}
+
+/// What a price id sells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sold<'a> {
+    /// A plan.
+    Plan(&'a Plan, &'a Price),
+    /// An add-on or a one-time thing.
+    Addon(&'a Addon, &'a Price),
+}
+
+/// The whole catalog, checked.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    plans: Vec<Plan>,
+    addons: Vec<Addon>,
+    default_plan: Option<PlanName>,
+    policy: Policy,
+    by_price: HashMap<(Provider, PriceId), Place>,
+    kinds: HashMap<FeatureName, &'static str>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Plan(usize, usize),
+    Addon(usize, usize),
+}
+
+/// One thing that is wrong with a catalog.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
+pub struct CatalogProblem {
+    /// Where, as a path into the configuration (`plans.growth.prices[0].id`).
+    pub path: String,
+    /// What is wrong and what is wanted.
+    pub problem: String,
+}
+
+impl Catalog {
+    /// Checks a catalog as a whole.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, all at once.
+    pub fn new(
+        plans: Vec<Plan>,
+        addons: Vec<Addon>,
+        default_plan: Option<PlanName>,
+        policy: Policy,
+    ) -> Result<Self, Vec<CatalogProblem>> {
+        let mut problems = Vec::new();
+        let mut problem = |path: String, problem: String| problems.push(CatalogProblem { path, problem });
+        let mut by_price = HashMap::new();
+        let mut kinds: BTreeMap<&FeatureName, (&'static str, String)> = BTreeMap::new();
+
+        let sections = plans
+            .iter()
+            .map(|plan| (format!("plans.{}", plan.name), &plan.features))
+            .chain(addons.iter().map(|addon| (format!("addons.{}", addon.name), &addon.features)));
+        for (path, features) in sections {
+            for (feature, grant) in features {
+                let path = format!("{path}.features.{feature}");
+                if is_reserved(feature) {
+                    problem(path.clone(), "is a reserved name: it needs no catalog entry".into());
+                }
+                let kind = grant.kind();
+                match kinds.get(feature) {
+                    Some((other, place)) if *other != kind => {
+                        problem(path, format!("is a {kind} here and a {other} in {place}: one feature has one kind"));
+                    }
+                    Some(_) => {}
+                    None => {
+                        kinds.insert(feature, (kind, path));
+                    }
+                }
+            }
+        }
+
+        let mut index = |path: String, price: &Price, place: Place| {
+            if price.id.as_str().is_empty() || price.id.as_str().len() > 100 {
+                problem(format!("{path}.id"), "must have 1 to 100 characters".into());
+            }
+            if price.amount < 0 {
+                problem(format!("{path}.amount"), format!("is {}: an amount is never negative", price.amount));
+            }
+            if by_price.insert((price.provider.clone(), price.id.clone()), place).is_some() {
+                problem(format!("{path}.id"), format!("`{}` is used twice: a price sells one thing", price.id));
+            }
+        };
+        for (i, plan) in plans.iter().enumerate() {
+            for (j, price) in plan.prices.iter().enumerate() {
+                index(format!("plans.{}.prices[{j}]", plan.name), price, Place::Plan(i, j));
+            }
+        }
+        for (i, addon) in addons.iter().enumerate() {
+            for (j, price) in addon.prices.iter().enumerate() {
+                index(format!("addons.{}.prices[{j}]", addon.name), price, Place::Addon(i, j));
+            }
+        }
+        for (i, plan) in plans.iter().enumerate() {
+            if plans[..i].iter().any(|other| other.name == plan.name) {
+                problem(format!("plans.{}", plan.name), "is defined twice".into());
+            }
+        }
+        if let Some(name) = &default_plan {
+            match plans.iter().find(|plan| &plan.name == name) {
+                None => problem("default_plan".into(), format!("`{name}` is not one of the plans")),
+                Some(plan) if !plan.prices.is_empty() => {
+                    problem("default_plan".into(), format!("`{name}` has prices: what everybody has must be free"));
+                }
+                Some(_) => {}
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let kinds = kinds.into_iter().map(|(feature, (kind, _))| (feature.clone(), kind)).collect();
+        Ok(Self { plans, addons, default_plan, policy, by_price, kinds })
+    }
+
+    /// Every plan, in the order of the configuration.
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+
+    /// Every add-on, in the order of the configuration.
+    pub fn addons(&self) -> &[Addon] {
+        &self.addons
+    }
+
+    /// What applies where a plan says nothing.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The plan with this name.
+    pub fn plan(&self, name: &PlanName) -> Option<&Plan> {
+        self.plans.iter().find(|plan| &plan.name == name)
+    }
+
+    /// The plan of an organization without a live subscription.
+    pub fn default_plan(&self) -> Option<&Plan> {
+        self.default_plan.as_ref().and_then(|name| self.plan(name))
+    }
+
+    /// What a price at a provider sells.
+    pub fn sold(&self, provider: &Provider, price: &PriceId) -> Option<Sold<'_>> {
+        match *self.by_price.get(&(provider.clone(), price.clone()))? {
+            Place::Plan(plan, price) => Some(Sold::Plan(&self.plans[plan], &self.plans[plan].prices[price])),
+            Place::Addon(addon, price) => Some(Sold::Addon(&self.addons[addon], &self.addons[addon].prices[price])),
+        }
+    }
+
+    /// The plan that a price at a provider sells.
+    pub fn plan_of(&self, provider: &Provider, price: &PriceId) -> Option<&Plan> {
+        match self.sold(provider, price) {
+            Some(Sold::Plan(plan, _)) => Some(plan),
+            Some(Sold::Addon(..)) | None => None,
+        }
+    }
+
+    /// Every feature that a plan or an add-on knows, by name.
+    pub fn features(&self) -> Vec<&FeatureName> {
+        let mut names: Vec<_> = self.kinds.keys().collect();
+        names.sort();
+        names
+    }
+
+    /// The kind of a feature (`switch`, `limit`, `metered`), or `None` when no plan and no add-on knows it.
+    pub fn feature_kind(&self, feature: &str) -> Option<&'static str> {
+        self.kinds.get(feature).copied()
+    }
+
+    /// The grace that applies to a plan.
+    pub fn grace(&self, plan: Option<&PlanName>) -> Grace {
+        plan.and_then(|name| self.plan(name)).and_then(|plan| plan.past_due_grace).unwrap_or(self.policy.past_due_grace)
+    }
+}
+
+impl Grant {
+    /// The kind as a word.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::Limit(_) => "limit",
+            Self::Metered(_) => "metered",
+        }
+    }
+}
+
+/// Whether a feature name means something without a catalog.
+pub fn is_reserved(feature: &FeatureName) -> bool {
+    let name = feature.as_str();
+    name == "subscription" || name.starts_with("plan:") || name.starts_with("price:")
+}

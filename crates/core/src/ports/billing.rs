@@ -1,0 +1,212 @@
+//! A billing provider, as the engine needs it.
+
+use async_trait::async_trait;
+
+use crate::{
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    money::Currency,
+    ports::{Inbound, ProviderError},
+    snapshot::Snapshot,
+    subscription::CheckoutItem,
+    time::Timestamp,
+};
+
+/// A customer to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCustomer {
+    /// The organization it stands for; written to its metadata as `organizationId`.
+    pub organization_id: OrganizationId,
+    /// `organization`, or `user` where every user is an organization of one; written to its metadata as `customerType`.
+    pub customer_type: &'static str,
+    /// The organization's name.
+    pub display_name: String,
+    /// Billing contact.
+    pub email: Option<String>,
+    /// Preferred currency.
+    pub currency: Option<Currency>,
+}
+
+/// A customer as the provider holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomerRecord {
+    /// Its id.
+    pub id: ProviderCustomerId,
+    /// The organization that its metadata name.
+    pub organization_id: Option<OrganizationId>,
+    /// Billing contact.
+    pub email: Option<String>,
+    /// Whether it was deleted there.
+    pub deleted: bool,
+}
+
+/// What changes on a customer; `None` is left as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomerPatch {
+    /// The organization's name.
+    pub display_name: Option<String>,
+    /// Billing contact.
+    pub email: Option<String>,
+}
+
+/// A hosted checkout to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckoutRequest {
+    /// The idempotency key of this try.
+    pub key: String,
+    /// Our row: proposed as the subscription's id, or carried in its metadata.
+    pub subscription_id: SubscriptionId,
+    /// Whose it is; carried in the metadata.
+    pub organization_id: OrganizationId,
+    /// The customer that pays; it exists.
+    pub customer_id: ProviderCustomerId,
+    /// Who started it; carried in the metadata.
+    pub user_id: Option<String>,
+    /// The plan's price first, then what comes on top.
+    pub items: Vec<CheckoutItem>,
+    /// When the trial ends; `None` declines a trial, explicitly.
+    pub trial_end: Option<Timestamp>,
+    /// Where the provider sends the person after paying. At most 250 characters.
+    pub redirect_url: String,
+    /// Where the provider sends the person after giving up. At most 250 characters.
+    pub cancel_url: String,
+}
+
+/// How far a hosted page got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckoutState {
+    /// A person may still finish it.
+    Open,
+    /// It was paid, or the trial began.
+    Completed,
+    /// It was given up, cancelled or is too old.
+    Dead,
+}
+
+/// A hosted page as the provider holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckoutPage {
+    /// Its id.
+    pub reference: String,
+    /// Where the person pays; `None` once that is over.
+    pub url: Option<String>,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+    /// How far it got.
+    pub state: CheckoutState,
+    /// The row it was made for, as the page itself carries it.
+    pub subscription_id: Option<SubscriptionId>,
+    /// The customer it was made for.
+    pub customer_id: Option<ProviderCustomerId>,
+    /// The subscription that came out of it.
+    pub provider_subscription_id: Option<ProviderSubscriptionId>,
+}
+
+/// When a cancellation takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelWhen {
+    /// At once.
+    Now,
+    /// At the end of what is paid, or of the trial.
+    PeriodEnd,
+}
+
+/// A billing provider: one trait, every provider, and deliveries through [`Inbound`].
+///
+/// Writing calls take an idempotency key: the same key with the same arguments never does the work twice. After
+/// [`crate::ports::ErrorKind::OutcomeUnknown`] the caller looks before it repeats, under the next key, because a
+/// provider may answer a repeated key with the failure that it stored.
+#[async_trait]
+pub trait Billing: Inbound {
+    /// The provider's name in rows and configuration.
+    fn provider(&self) -> Provider;
+
+    /// The id that [`Billing::create_customer`] gives to the customer of an organization, where the provider lets us
+    /// choose it; with it a second customer is impossible.
+    fn customer_id_for(&self, organization_id: &OrganizationId, attempt: u32) -> Option<ProviderCustomerId>;
+
+    /// Looks a customer up; `None` when there is none. A deleted one is returned with `deleted`.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn customer(&self, id: &ProviderCustomerId) -> Result<Option<CustomerRecord>, ProviderError>;
+
+    /// Makes the customer with `id`, or answers the one that has this id already.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn create_customer(
+        &self,
+        id: &ProviderCustomerId,
+        new: &NewCustomer,
+        key: &str,
+    ) -> Result<CustomerRecord, ProviderError>;
+
+    /// Changes name or contact of a customer.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn update_customer(&self, id: &ProviderCustomerId, patch: &CustomerPatch) -> Result<(), ProviderError>;
+
+    /// Makes a hosted checkout.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; code `no_applicable_gateway` when the provider cannot charge anybody.
+    async fn start_checkout(&self, request: &CheckoutRequest) -> Result<CheckoutPage, ProviderError>;
+
+    /// Looks for the hosted page that was made for a row, when the answer that named it was lost.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn find_checkout(
+        &self,
+        subscription_id: &SubscriptionId,
+        customer_id: &ProviderCustomerId,
+        not_before: Timestamp,
+    ) -> Result<Option<CheckoutPage>, ProviderError>;
+
+    /// Looks a hosted page up by its id.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn checkout(&self, reference: &str) -> Result<Option<CheckoutPage>, ProviderError>;
+
+    /// Ends a hosted page where the provider can; does nothing where it cannot.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn expire_checkout(&self, reference: &str) -> Result<(), ProviderError>;
+
+    /// Reads a subscription as it is now; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn subscription(&self, id: &ProviderSubscriptionId) -> Result<Option<Snapshot>, ProviderError>;
+
+    /// The id under which a finished checkout of our row will appear, where the provider lets us choose it.
+    fn subscription_id_for(&self, id: &SubscriptionId) -> Option<ProviderSubscriptionId>;
+
+    /// Reads every subscription of a customer, also those that are over.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn subscriptions_of(&self, id: &ProviderCustomerId) -> Result<Vec<Snapshot>, ProviderError>;
+
+    /// Cancels, and answers the subscription as it is then. Cancelling what is over is not an error.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn cancel(&self, id: &ProviderSubscriptionId, when: CancelWhen, key: &str)
+    -> Result<Snapshot, ProviderError>;
+
+    /// Takes a scheduled cancellation back, and answers the subscription as it is then.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; `Conflict` when nothing is scheduled.
+    async fn undo_cancellation(&self, id: &ProviderSubscriptionId, key: &str) -> Result<Snapshot, ProviderError>;
+
+    /// Makes a link into the provider's own portal; short-lived, never stored.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn portal(&self, customer: &ProviderCustomerId, return_url: &str) -> Result<String, ProviderError>;
+}

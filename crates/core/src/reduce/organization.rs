@@ -1,0 +1,82 @@
+//! Decisions that are not about a provider's subscription: checkout rows, names, customers, and the end of an organization.
+
+use serde_json::json;
+
+use super::{due, effects, finish, nothing};
+use crate::{
+    account::Account,
+    catalog::Catalog,
+    effect::{Effect, EffectKind, Transition},
+    organization::Customer,
+    ports::OrganizationRecord,
+    subscription::Subscription,
+    time::Timestamp,
+};
+
+/// Writes down a checkout that is about to begin.
+pub fn begin_checkout(account: &Account, mut row: Subscription, catalog: &Catalog, now: Timestamp) -> Transition {
+    row.due_at = due::next(&row, now);
+    finish(account, None, row, catalog, now, "a checkout began")
+}
+
+/// Writes down what our own bookkeeping of a row became (the link of a hosted page, its end).
+pub fn rewrite(account: &Account, mut next: Subscription, catalog: &Catalog, now: Timestamp, how: &str) -> Transition {
+    let before = account.subscription(&next.id);
+    next.due_at = due::next(&next, now);
+    finish(account, before, next, catalog, now, how)
+}
+
+/// Takes in the identity provider's record of the organization. A tombstone beats everything, and newer beats older.
+pub fn identify(account: &Account, record: &OrganizationRecord) -> Transition {
+    let known = &account.organization;
+    if known.deleted_at.is_some() {
+        return nothing(account, format!("{} was deleted: its record stays as it is", known.id));
+    }
+    if let Some((had, has)) = known.identity_updated_at.zip(record.updated_at)
+        && has < had
+    {
+        return nothing(account, format!("the record of {} is older than what we have", known.id));
+    }
+    let mut after = account.clone();
+    if let Some(name) = &record.display_name {
+        after.organization.display_name.clone_from(name);
+    }
+    after.organization.external_id.clone_from(&record.external_id);
+    after.organization.identity_updated_at = record.updated_at.or(known.identity_updated_at);
+    if after == *account {
+        return nothing(account, format!("the record of {} is what we have", known.id));
+    }
+    let why = format!("the identity provider told about {}", known.id);
+    Transition { after, before: None, next: None, effects: Vec::new(), why }
+}
+
+/// Marks the organization as deleted. To be called only when nothing of it is billed any more.
+pub fn tombstone(account: &Account, catalog: &Catalog, now: Timestamp) -> Transition {
+    if account.organization.deleted_at.is_some() {
+        return nothing(account, format!("{} was deleted before", account.organization.id));
+    }
+    let mut after = account.clone();
+    after.organization.deleted_at = Some(now);
+    let effects = effects::entitlements_changed(account, now, &after, now, catalog).into_iter().collect();
+    let why = format!(
+        "{} was deleted at the identity provider, and nothing of it is billed any more",
+        account.organization.id
+    );
+    Transition { after, before: None, next: None, effects, why }
+}
+
+/// Writes down that the organization has a customer now.
+pub fn customer_created(account: &Account, customer: &Customer) -> Transition {
+    if account.customers.contains(customer) {
+        return nothing(account, format!("{} has customer {} already", account.organization.id, customer.id));
+    }
+    let mut after = account.clone();
+    after.customers.push(customer.clone());
+    let effect = Effect {
+        kind: EffectKind::CustomerCreated,
+        subscription_id: None,
+        data: json!({ "customer": customer, "organizationId": account.organization.id }),
+    };
+    let why = format!("{} became customer {} at {}", account.organization.id, customer.id, customer.provider);
+    Transition { after, before: None, next: None, effects: vec![effect], why }
+}

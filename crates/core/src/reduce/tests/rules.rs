@@ -1,0 +1,241 @@
+//! What a change owes, and what time alone does.
+
+use super::{account, at, catalog, item, row_id, snapshot};
+use crate::{
+    effect::{EffectKind as E, Transition},
+    gate::{self, Reason, View},
+    ports::OrganizationRecord,
+    reduce::{ReduceError, begin_checkout, identify, may_apply_directly, reduce, tombstone},
+    snapshot::{Dues, ItemType, Origin, Phase, Snapshot},
+    status::Status,
+    subscription::{Checkout, CheckoutItem, CheckoutParams, Subscription},
+    time::Timestamp,
+};
+
+fn kinds(transition: &Transition) -> Vec<E> {
+    transition.effects.iter().map(|effect| effect.kind).collect()
+}
+
+fn checkout(n: u8, price: &str, expires_at: Timestamp) -> Subscription {
+    let mut row = Subscription::future(row_id(n), "org_1".into(), "chargebee".into(), "default");
+    row.plan = Some(price.into());
+    row.price_id = Some(price.into());
+    row.seats = Some(5);
+    row.checkout = Some(Checkout {
+        key: format!("key_{n}"),
+        tries: 1,
+        params: CheckoutParams {
+            items: vec![CheckoutItem { price_id: price.into(), quantity: 5, item_type: ItemType::Plan }],
+            trial_end: Some(at(14)),
+            success_url: "/billing".into(),
+            cancel_url: "/billing".into(),
+            user_id: None,
+            metadata: serde_json::Value::Null,
+        },
+        reference: None,
+        url: None,
+        expires_at,
+    });
+    row
+}
+
+fn trial(version: i64) -> Snapshot {
+    let mut seen = snapshot(version);
+    seen.phase = Phase::Trialing;
+    seen.provider_status = "in_trial".into();
+    (seen.trial_start, seen.trial_end) = (Some(at(0)), Some(at(14)));
+    (seen.period_start, seen.period_end) = (None, None);
+    seen.our_id = Some(row_id(1));
+    seen.id = row_id(1).as_str().into();
+    seen
+}
+
+#[test]
+fn the_main_job_owes_each_effect_once() {
+    let catalog = catalog();
+    let begun = begin_checkout(&account(), checkout(1, "growth", at(1)), &catalog, at(0));
+    assert_eq!(kinds(&begun), [E::SubscriptionCreated]);
+    assert!(!gate::decide(&View::of(&begun.after), &catalog, "sso", at(0)).allowed);
+
+    let paid = reduce(&begun.after, Some(&trial(1)), &catalog, at(0)).unwrap();
+    assert_eq!(kinds(&paid), [E::SubscriptionCompleted, E::TrialStarted, E::EntitlementsChanged]);
+    assert_eq!(paid.after.subscriptions.len(), 1, "the future row became the subscription");
+    assert!(paid.after.organization.had_trial);
+    assert_eq!(gate::decide(&View::of(&paid.after), &catalog, "sso", at(0)).reason, Reason::InTrial);
+
+    let again = reduce(&paid.after, Some(&trial(1)), &catalog, at(0)).unwrap();
+    assert!(again.is_empty(), "{}", again.why);
+
+    let mut seen = trial(2);
+    seen.phase = Phase::Active;
+    (seen.period_start, seen.period_end) = (Some(at(14)), Some(at(44)));
+    let active = reduce(&paid.after, Some(&seen), &catalog, at(14)).unwrap();
+    assert_eq!(kinds(&active), [E::SubscriptionUpdated, E::TrialEnded]);
+
+    seen.version = Some(3);
+    (seen.cancel_at, seen.cancelled_at) = (Some(at(44)), Some(at(15)));
+    let leaving = reduce(&active.after, Some(&seen), &catalog, at(15)).unwrap();
+    assert_eq!(kinds(&leaving), [E::SubscriptionCancelled]);
+    assert_eq!(leaving.next.as_ref().unwrap().status, Status::NonRenewing);
+
+    seen.version = Some(4);
+    (seen.cancel_at, seen.cancelled_at) = (None, None);
+    let restored = reduce(&leaving.after, Some(&seen), &catalog, at(16)).unwrap();
+    assert_eq!(kinds(&restored), [E::SubscriptionUpdated]);
+
+    seen.version = Some(5);
+    (seen.phase, seen.ended_at) = (Phase::Ended, Some(at(17)));
+    let over = reduce(&restored.after, Some(&seen), &catalog, at(17)).unwrap();
+    assert_eq!(kinds(&over), [E::SubscriptionCancelled, E::SubscriptionDeleted, E::EntitlementsChanged]);
+    assert_eq!(over.next.as_ref().unwrap().ended_at, Some(at(17)));
+    assert_eq!(gate::decide(&View::of(&over.after), &catalog, "projects", at(17)).reason, Reason::DefaultPlan);
+}
+
+#[test]
+fn a_failed_payment_and_its_recovery_are_each_told_once_per_attempt() {
+    let catalog = catalog();
+    let active = reduce(&account(), Some(&snapshot(1)), &catalog, at(0)).unwrap().after;
+    let mut seen = snapshot(2);
+    seen.dues = Some(Dues { since: at(1), attempts: 1, next_attempt_at: Some(at(4)), invoice: None, exhausted: false });
+    let failed = reduce(&active, Some(&seen), &catalog, at(1)).unwrap();
+    assert_eq!(kinds(&failed), [E::SubscriptionUpdated, E::PaymentFailed]);
+    assert!(reduce(&failed.after, Some(&seen), &catalog, at(1)).unwrap().is_empty());
+    // The invoice moves on without a new version of the subscription.
+    seen.dues.as_mut().unwrap().attempts = 2;
+    assert_eq!(kinds(&reduce(&failed.after, Some(&seen), &catalog, at(4)).unwrap()), [E::PaymentFailed]);
+    let recovered = reduce(&failed.after, Some(&snapshot(3)), &catalog, at(5)).unwrap();
+    assert_eq!(kinds(&recovered), [E::SubscriptionUpdated, E::PaymentRecovered]);
+}
+
+#[test]
+fn the_end_of_the_grace_is_told_once_by_time_alone() {
+    let catalog = catalog();
+    let mut seen = snapshot(1);
+    seen.dues = Some(Dues { since: at(0), attempts: 1, next_attempt_at: None, invoice: None, exhausted: false });
+    let owing = reduce(&account(), Some(&seen), &catalog, at(0)).unwrap();
+    assert_eq!(owing.next.as_ref().unwrap().due_at, Some(at(30)));
+    let over = reduce(&owing.after, None, &catalog, at(30)).unwrap();
+    assert_eq!(kinds(&over), [E::EntitlementsChanged]);
+    let again = reduce(&over.after, None, &catalog, at(31)).unwrap();
+    assert_eq!(kinds(&again), []);
+}
+
+#[test]
+fn an_abandoned_checkout_expires_and_comes_back_to_life_when_it_was_paid_after_all() {
+    let catalog = catalog();
+    let begun = begin_checkout(&account(), checkout(1, "growth", at(1)), &catalog, at(0)).after;
+    let expired = reduce(&begun, None, &catalog, at(1)).unwrap();
+    assert_eq!(expired.next.as_ref().unwrap().status, Status::Expired);
+    assert!(reduce(&expired.after, None, &catalog, at(9)).unwrap().is_empty());
+    let paid = reduce(&expired.after, Some(&trial(1)), &catalog, at(2)).unwrap();
+    assert_eq!(paid.next.as_ref().unwrap().status, Status::InTrial);
+    assert_eq!(kinds(&paid), [E::SubscriptionCompleted, E::TrialStarted, E::EntitlementsChanged]);
+}
+
+#[test]
+fn a_late_delivery_does_not_reopen_a_cancelled_subscription() {
+    let catalog = catalog();
+    let mut ended = snapshot(9);
+    ended.phase = Phase::Ended;
+    let over = reduce(&account(), Some(&ended), &catalog, at(1)).unwrap().after;
+    let mut late = snapshot(8);
+    late.origin = Origin::Delivered;
+    let outcome = reduce(&over, Some(&late), &catalog, at(2)).unwrap();
+    assert!(outcome.is_empty());
+    assert!(outcome.why.contains("older"), "{}", outcome.why);
+}
+
+#[test]
+fn a_snapshot_of_another_organization_is_refused() {
+    let mut foreign = snapshot(1);
+    foreign.customer_id = "org_2".into();
+    assert_eq!(
+        reduce(&account(), Some(&foreign), &catalog(), at(0)),
+        Err(ReduceError::ForeignCustomer("org_2".into()))
+    );
+    let mut named = snapshot(1);
+    named.organization_id = Some("org_2".into());
+    assert_eq!(
+        reduce(&account(), Some(&named), &catalog(), at(0)),
+        Err(ReduceError::ForeignOrganization("org_2".into()))
+    );
+}
+
+#[test]
+fn an_unknown_price_keeps_the_status_and_closes_gates_with_plan_unknown() {
+    let catalog = catalog();
+    let mut seen = snapshot(1);
+    seen.items = vec![item("made-at-the-dashboard", ItemType::Plan, 1)];
+    let after = reduce(&account(), Some(&seen), &catalog, at(0)).unwrap().after;
+    let row = &after.subscriptions[0];
+    assert_eq!((row.status, row.plan.as_ref()), (Status::Active, None));
+    let view = View::of(&after);
+    assert_eq!(gate::decide(&view, &catalog, "sso", at(0)).reason, Reason::PlanUnknown);
+    assert_eq!(gate::decide(&view, &catalog, "plan:growth", at(0)).reason, Reason::PlanUnknown);
+    assert!(gate::decide(&view, &catalog, "subscription", at(0)).allowed);
+    assert!(gate::decide(&view, &catalog, "price:made-at-the-dashboard", at(0)).allowed);
+}
+
+#[test]
+fn addons_add_up_and_unlimited_wins() {
+    let catalog = catalog();
+    let limit = |plan: &str, extras: i64| {
+        let mut seen = snapshot(1);
+        seen.items = vec![item(plan, ItemType::Plan, 1), item("extra", ItemType::Addon, extras)];
+        let after = reduce(&account(), Some(&seen), &catalog, at(0)).unwrap().after;
+        gate::decide(&View::of(&after), &catalog, "projects", at(0)).grant
+    };
+    assert_eq!(limit("starter", 2), Some(crate::catalog::Grant::Limit(Some(30))));
+    assert_eq!(limit("growth", 2), Some(crate::catalog::Grant::Limit(None)));
+}
+
+#[test]
+fn a_scheduled_end_closes_the_gate_to_the_instant_without_any_webhook() {
+    let catalog = catalog();
+    let mut seen = snapshot(1);
+    seen.cancel_at = Some(at(30));
+    let after = reduce(&account(), Some(&seen), &catalog, at(0)).unwrap().after;
+    let view = View::of(&after);
+    let moment_before = Timestamp::from_micros(at(30).as_micros() - 1);
+    assert!(gate::decide(&view, &catalog, "sso", moment_before).allowed);
+    assert!(!gate::decide(&view, &catalog, "sso", at(30)).allowed);
+}
+
+#[test]
+fn a_renewal_that_is_not_told_in_time_does_not_close_the_gate() {
+    let catalog = catalog();
+    let after = reduce(&account(), Some(&snapshot(1)), &catalog, at(0)).unwrap().after;
+    assert!(gate::decide(&View::of(&after), &catalog, "sso", at(31)).allowed);
+}
+
+#[test]
+fn content_is_applied_directly_only_when_it_is_newer_and_nothing_is_scheduled() {
+    let catalog = catalog();
+    let row = reduce(&account(), Some(&snapshot(5)), &catalog, at(0)).unwrap().next.unwrap();
+    assert!(may_apply_directly(Some(&row), &snapshot(6)));
+    assert!(!may_apply_directly(Some(&row), &snapshot(5)));
+    assert!(!may_apply_directly(None, &snapshot(6)));
+    let mut unversioned = snapshot(6);
+    unversioned.version = None;
+    assert!(!may_apply_directly(Some(&row), &unversioned));
+}
+
+#[test]
+fn a_tombstone_beats_an_older_update_that_arrives_later() {
+    let catalog = catalog();
+    let dead = tombstone(&account(), &catalog, at(5));
+    assert_eq!(kinds(&dead), [E::EntitlementsChanged], "the default plan is lost");
+    let record = OrganizationRecord {
+        id: "org_1".into(),
+        display_name: Some("New name".into()),
+        external_id: None,
+        updated_at: Some(at(4)),
+    };
+    assert!(identify(&dead.after, &record).is_empty());
+    assert_eq!(gate::decide(&View::of(&dead.after), &catalog, "projects", at(6)).reason, Reason::OrganizationDeleted);
+
+    let renamed = identify(&account(), &record).after;
+    assert_eq!(renamed.organization.display_name, "New name");
+    let older = OrganizationRecord { display_name: Some("Old".into()), updated_at: Some(at(3)), ..record };
+    assert_eq!(identify(&renamed, &older).after.organization.display_name, "New name");
+}
