@@ -1,0 +1,249 @@
+use http::Method;
+use serde_json::{Value, json};
+use tollkeeper_chargebee::Config;
+use tollkeeper_core::{
+    ids::Provider,
+    ports::{Billing, CancelWhen, CheckoutRequest, CustomerPatch, ErrorKind, NewCustomer},
+    snapshot::ItemType,
+    subscription::CheckoutItem,
+    time::Timestamp,
+};
+
+use crate::{
+    contracts::Contracts,
+    fake::{Fake, Recorded, answer, decode, offline},
+};
+
+fn checkout() -> CheckoutRequest {
+    let item = |price: &str, quantity, item_type| CheckoutItem { price_id: price.into(), quantity, item_type };
+    CheckoutRequest {
+        key: "k-1".into(),
+        subscription_id: "ls_1".into(),
+        organization_id: "org_acme".into(),
+        customer_id: "org_acme".into(),
+        user_id: Some("usr_1".into()),
+        items: vec![item("support-USD-Monthly", 1, ItemType::Addon), item("growth-USD-Monthly", 5, ItemType::Plan)],
+        trial_end: Some(Timestamp::from_unix_seconds(1_768_435_200)),
+        redirect_url: "http://localhost:3000/api/subscription/success?callbackURL=%2Fbilling&subscriptionId=ls_1"
+            .into(),
+        cancel_url: "http://localhost:3000/billing".into(),
+    }
+}
+
+fn customer() -> NewCustomer {
+    NewCustomer {
+        organization_id: "org_acme".into(),
+        customer_type: "organization",
+        display_name: "Acme Inc".into(),
+        email: None,
+        currency: Some("USD".parse().unwrap()),
+    }
+}
+
+fn subscription() -> Value {
+    json!({ "subscription": { "id": "sub_1", "customer_id": "org_acme", "status": "active" } })
+}
+
+/// Every request that the adapter makes, once.
+async fn every_request() -> Vec<Recorded> {
+    let page = json!({ "hosted_page": { "id": "hp_1", "url": "https://pay", "state": "created", "created_at": 1 } });
+    let made = json!({ "customer": { "id": "org_acme" } });
+    let mut busy = subscription();
+    busy["subscription"]["due_since"] = 5.into();
+    busy["subscription"]["has_scheduled_changes"] = true.into();
+    let empty = json!({ "list": [] });
+    let script = [
+        answer(200, &made),
+        answer(200, &made),
+        answer(200, &page),
+        answer(200, &subscription()),
+        answer(200, &subscription()),
+        answer(200, &subscription()),
+        answer(200, &json!({ "portal_session": { "access_url": "https://portal" } })),
+        answer(200, &busy),
+        answer(200, &empty),
+        answer(200, &empty),
+        answer(200, &subscription()),
+        answer(200, &empty),
+        answer(200, &empty),
+        answer(200, &page),
+        answer(404, &json!({ "message": "no", "api_error_code": "resource_not_found" })),
+        answer(200, &empty),
+    ];
+    let count = script.len();
+    let settings = |config| Config { gateway_account_id: Some("gw_test_1".into()), ..config };
+    let fake = Fake::with(script, settings).await;
+    let chargebee = &fake.chargebee;
+    let id = "sub_1".into();
+    let patch = CustomerPatch { display_name: Some("Acme".into()), email: Some("billing@acme.test".into()) };
+
+    chargebee.create_customer(&"org_acme".into(), &customer(), "k-1").await.unwrap();
+    chargebee.update_customer(&"org_acme".into(), &patch).await.unwrap();
+    chargebee.start_checkout(&checkout()).await.unwrap();
+    chargebee.cancel(&id, CancelWhen::Now, "k-2").await.unwrap();
+    chargebee.cancel(&id, CancelWhen::PeriodEnd, "k-3").await.unwrap();
+    chargebee.undo_cancellation(&id, "k-4").await.unwrap();
+    chargebee.portal(&"org_acme".into(), "http://localhost:3000/billing").await.unwrap();
+    chargebee.subscription(&id).await.unwrap();
+    chargebee.subscriptions_of(&"org_acme".into()).await.unwrap();
+    chargebee.find_checkout(&"ls_1".into(), &"org_acme".into(), Timestamp::from_unix_seconds(0)).await.unwrap();
+    chargebee.checkout("hp_1").await.unwrap();
+    chargebee.customer(&"org_acme".into()).await.unwrap();
+    assert_eq!(fake.requests().len(), count);
+    fake.requests()
+}
+
+/// The operation of a request in the contract.
+fn operation<'a>(contract: &'a Value, request: &Recorded) -> &'a Value {
+    let path = request.path.strip_prefix("/api/v2").unwrap();
+    let is_it = |template: &str| {
+        let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+        template.len() == path.len()
+            && template.iter().zip(&path).all(|(wanted, part)| wanted == part || wanted.starts_with('{'))
+    };
+    let paths = contract["paths"].as_object().unwrap();
+    // A literal path wins over one with a parameter.
+    let template = paths.get_key_value(path).or_else(|| paths.iter().find(|(template, _)| is_it(template)));
+    let (_, operations) = template.unwrap_or_else(|| panic!("{path} is not in the contract"));
+    &operations[request.method.as_str().to_ascii_lowercase()]
+}
+
+/// `a[b][0]` as `["a", "b", "0"]`.
+fn parts(name: &str) -> Vec<&str> {
+    name.split('[').map(|part| part.trim_end_matches(']')).collect()
+}
+
+#[tokio::test]
+async fn every_name_that_is_sent_is_in_the_contract() {
+    let Some(contracts) = Contracts::open("names") else { return };
+    let contract = contracts.json("openapi.trimmed.json");
+    for request in every_request().await {
+        let operation = operation(&contract, &request);
+        assert!(operation.is_object(), "{} {}", request.method, request.path);
+        for (name, value) in decode(&request.query) {
+            let parts = parts(&name);
+            let parameters = operation["parameters"].as_array().unwrap();
+            let parameter = parameters.iter().find(|parameter| parameter["name"] == parts[0]);
+            let parameter = parameter.unwrap_or_else(|| panic!("{} has no parameter {name}", request.path));
+            if let Some(operator) = parts.get(1) {
+                let schema = &parameter["schema"]["properties"][operator];
+                assert!(schema.is_object(), "{} has no operator {name}", request.path);
+                let words = schema["enum"].as_array();
+                if let Some(words) = words.filter(|_| *operator != "in") {
+                    assert!(words.iter().any(|word| word == value.as_str()), "{name}={value}");
+                }
+            }
+        }
+        let schema = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"];
+        for (name, value) in decode(&request.body) {
+            let mut schema = schema;
+            for part in parts(&name) {
+                schema = match schema["type"].as_str() {
+                    Some("array") if part.parse::<usize>().is_ok() => &schema["items"],
+                    _ => &schema["properties"][part],
+                };
+            }
+            assert!(schema.is_object(), "{} has no member {name}", request.path);
+            if let Some(words) = schema["enum"].as_array() {
+                assert!(words.iter().any(|word| word == value.as_str()), "{name}={value}");
+            }
+            if let Some(limit) = schema["maxLength"].as_u64() {
+                assert!(value.chars().count() as u64 <= limit, "{name}={value}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_look_like_the_official_clients() {
+    let Some(contracts) = Contracts::open("requests") else { return };
+    let samples = contracts.json("sdk-wire-samples.json");
+    let requests = every_request().await;
+    let find = |method: Method, path: &str| {
+        requests.iter().find(|request| request.method == method && request.path == path).unwrap()
+    };
+
+    let sample = &samples["customer.create"];
+    let created = find(Method::POST, "/api/v2/customers");
+    let body = sample["body"].as_str().unwrap();
+    let own = body.split("&billing_address").next().unwrap();
+    assert_eq!(created.body, own, "byte for byte, as far as we send");
+    for name in ["authorization", "accept", "content-type", "chargebee-idempotency-key"] {
+        assert_eq!(created.header(name), sample["headers"][name].as_str(), "{name}");
+    }
+
+    let started = find(Method::POST, "/api/v2/hosted_pages/checkout_new_for_items");
+    let mut wanted = decode(samples["hostedPage.checkoutNewForItems"]["body"].as_str().unwrap());
+    wanted.retain(|(name, _)| !matches!(name.as_str(), "allow_offline_payment_methods" | "pass_thru_content"));
+    let mut sent = started.pairs();
+    let (_, carried) = sent.pop().unwrap();
+    assert_eq!(sent, wanted);
+    assert_eq!(carried, r#"{"subscriptionId":"ls_1","organizationId":"org_acme","userId":"usr_1"}"#);
+
+    let opened = find(Method::POST, "/api/v2/portal_sessions");
+    assert_eq!(opened.body, samples["portalSession.create"]["body"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn cancelling_says_when_and_gives_nothing_back() {
+    let requests = every_request().await;
+    let bodies: Vec<_> = requests
+        .iter()
+        .filter(|request| request.path.ends_with("/cancel_for_items"))
+        .map(|request| (request.body.as_str(), request.header("chargebee-idempotency-key").unwrap()))
+        .collect();
+    assert_eq!(
+        bodies,
+        [
+            ("cancel_option=immediately&credit_option_for_current_term_charges=none", "k-2"),
+            ("cancel_option=end_of_term&credit_option_for_current_term_charges=none", "k-3"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn declining_a_trial_is_said_and_no_gateway_is_pinned_unasked() {
+    let page = json!({ "hosted_page": { "id": "hp_1", "url": "https://pay", "state": "created", "created_at": 1000 } });
+    let fake = Fake::playing([answer(200, &page)]).await;
+    let request = CheckoutRequest { trial_end: None, user_id: None, ..checkout() };
+    let made = fake.chargebee.start_checkout(&request).await.unwrap();
+    assert_eq!(made.expires_at, Timestamp::from_unix_seconds(11_800), "three hours, where it does not say");
+    assert_eq!((made.reference.as_str(), made.url.as_deref()), ("hp_1", Some("https://pay")));
+    assert_eq!((made.customer_id, made.subscription_id), (Some("org_acme".into()), Some("ls_1".into())));
+    let sent = fake.request();
+    assert_eq!(sent.value("subscription[trial_end]").as_deref(), Some("0"));
+    assert_eq!(sent.value("card[gateway_account_id]"), None);
+    let carried = sent.value("pass_thru_content").unwrap();
+    assert_eq!(carried, r#"{"subscriptionId":"ls_1","organizationId":"org_acme"}"#);
+}
+
+#[tokio::test]
+async fn an_address_that_chargebee_would_refuse_is_named_and_not_sent() {
+    let long = format!("https://app.example.test/{}", "x".repeat(250));
+    let fake = Fake::playing([]).await;
+    for (name, request) in [
+        ("redirect_url", CheckoutRequest { redirect_url: long.clone(), ..checkout() }),
+        ("cancel_url", CheckoutRequest { cancel_url: long.clone(), ..checkout() }),
+    ] {
+        let error = fake.chargebee.start_checkout(&request).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Rejected);
+        assert!(error.message.contains(name), "{error}");
+    }
+    assert_eq!(fake.chargebee.portal(&"c".into(), &long).await.unwrap_err().kind, ErrorKind::Rejected);
+    assert!(fake.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_empty_patch_asks_nobody() {
+    let fake = Fake::playing([]).await;
+    fake.chargebee.update_customer(&"c".into(), &CustomerPatch::default()).await.unwrap();
+    assert!(fake.requests().is_empty());
+}
+
+#[test]
+fn ids_are_chosen_by_us() {
+    let chargebee = offline();
+    assert_eq!(chargebee.provider(), Provider::from("chargebee"));
+    assert_eq!(chargebee.customer_id_for(&"org_acme".into(), 0), Some("org_acme".into()));
+    assert_eq!(chargebee.subscription_id_for(&"tks_1".into()), Some("tks_1".into()));
+}
