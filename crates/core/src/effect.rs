@@ -94,13 +94,8 @@ pub struct Transition {
     pub next: Option<Subscription>,
     /// What we owe because of it, in order of delivery.
     pub effects: Vec<Effect>,
+    /// Whether anything is to be written at all.
+    pub changed: bool,
     /// A sentence for the console: the fate of whatever caused this.
     pub why: String,
-}
-
-impl Transition {
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.next.is_none() && self.effects.is_empty()
-    }
 }

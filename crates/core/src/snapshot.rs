@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{OrganizationId, PriceId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
     money::Currency,
+    subscription::Subscription,
     time::Timestamp,
 };
 
@@ -174,6 +175,39 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What remains to be said of a row whose subscription the provider does not have any more: it is over.
+    pub fn gone(
+        row: &Subscription,
+        id: &ProviderSubscriptionId,
+        customer_id: &ProviderCustomerId,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            provider: row.provider.clone(),
+            id: id.clone(),
+            customer_id: customer_id.clone(),
+            our_id: Some(row.id.clone()),
+            pending_id: None,
+            organization_id: None,
+            origin: Origin::Fetched,
+            version: None,
+            provider_status: "not found".to_owned(),
+            phase: Phase::Ended,
+            items: row.items.clone(),
+            period_start: row.period_start,
+            period_end: row.period_end,
+            trial_start: row.trial_start,
+            trial_end: row.trial_end,
+            cancel_at: None,
+            cancelled_at: row.cancelled_at,
+            ended_at: row.ended_at.or(Some(now)),
+            dues: None,
+            scheduled: None,
+            currency: None,
+            observed_at: now,
+        }
+    }
+
     /// The plan's line: found by its type, not by its position; at least one is expected.
     pub fn plan_item(&self) -> Option<&Item> {
         self.items.iter().find(|item| item.item_type == ItemType::Plan)

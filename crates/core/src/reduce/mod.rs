@@ -141,7 +141,7 @@ fn finish(
     }
     let effects = effects::between(account, &after, before, &next, catalog, now);
     let why = effects::sentence(before, &next, how);
-    Transition { after, before: before.cloned(), next: Some(next), effects, why }
+    Transition { after, before: before.cloned(), next: Some(next), effects, changed: true, why }
 }
 
 /// Whether two states of a row differ in nothing that is compared.
@@ -151,7 +151,7 @@ fn same(row: &Subscription, next: &Subscription) -> bool {
 }
 
 fn nothing(account: &Account, why: String) -> Transition {
-    Transition { after: account.clone(), before: None, next: None, effects: Vec::new(), why }
+    Transition { after: account.clone(), before: None, next: None, effects: Vec::new(), changed: false, why }
 }
 
 #[cfg(test)]

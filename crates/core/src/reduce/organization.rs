@@ -47,7 +47,7 @@ pub fn identify(account: &Account, record: &OrganizationRecord) -> Transition {
         return nothing(account, format!("the record of {} is what we have", known.id));
     }
     let why = format!("the identity provider told about {}", known.id);
-    Transition { after, before: None, next: None, effects: Vec::new(), why }
+    Transition { after, before: None, next: None, effects: Vec::new(), changed: true, why }
 }
 
 /// Marks the organization as deleted. To be called only when nothing of it is billed any more.
@@ -62,7 +62,7 @@ pub fn tombstone(account: &Account, catalog: &Catalog, now: Timestamp) -> Transi
         "{} was deleted at the identity provider, and nothing of it is billed any more",
         account.organization.id
     );
-    Transition { after, before: None, next: None, effects, why }
+    Transition { after, before: None, next: None, effects, changed: true, why }
 }
 
 /// Writes down that the organization has a customer now.
@@ -78,5 +78,5 @@ pub fn customer_created(account: &Account, customer: &Customer) -> Transition {
         data: json!({ "customer": customer, "organizationId": account.organization.id }),
     };
     let why = format!("{} became customer {} at {}", account.organization.id, customer.id, customer.provider);
-    Transition { after, before: None, next: None, effects: vec![effect], why }
+    Transition { after, before: None, next: None, effects: vec![effect], changed: true, why }
 }

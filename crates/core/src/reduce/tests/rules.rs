@@ -64,7 +64,7 @@ fn the_main_job_owes_each_effect_once() {
     assert_eq!(gate::decide(&View::of(&paid.after), &catalog, "sso", at(0)).reason, Reason::InTrial);
 
     let again = reduce(&paid.after, Some(&trial(1)), &catalog, at(0)).unwrap();
-    assert!(again.is_empty(), "{}", again.why);
+    assert!(!again.changed, "{}", again.why);
 
     let mut seen = trial(2);
     seen.phase = Phase::Active;
@@ -99,7 +99,7 @@ fn a_failed_payment_and_its_recovery_are_each_told_once_per_attempt() {
     seen.dues = Some(Dues { since: at(1), attempts: 1, next_attempt_at: Some(at(4)), invoice: None, exhausted: false });
     let failed = reduce(&active, Some(&seen), &catalog, at(1)).unwrap();
     assert_eq!(kinds(&failed), [E::SubscriptionUpdated, E::PaymentFailed]);
-    assert!(reduce(&failed.after, Some(&seen), &catalog, at(1)).unwrap().is_empty());
+    assert!(!reduce(&failed.after, Some(&seen), &catalog, at(1)).unwrap().changed);
     // The invoice moves on without a new version of the subscription.
     seen.dues.as_mut().unwrap().attempts = 2;
     assert_eq!(kinds(&reduce(&failed.after, Some(&seen), &catalog, at(4)).unwrap()), [E::PaymentFailed]);
@@ -126,7 +126,7 @@ fn an_abandoned_checkout_expires_and_comes_back_to_life_when_it_was_paid_after_a
     let begun = begin_checkout(&account(), checkout(1, "growth", at(1)), &catalog, at(0)).after;
     let expired = reduce(&begun, None, &catalog, at(1)).unwrap();
     assert_eq!(expired.next.as_ref().unwrap().status, Status::Expired);
-    assert!(reduce(&expired.after, None, &catalog, at(9)).unwrap().is_empty());
+    assert!(!reduce(&expired.after, None, &catalog, at(9)).unwrap().changed);
     let paid = reduce(&expired.after, Some(&trial(1)), &catalog, at(2)).unwrap();
     assert_eq!(paid.next.as_ref().unwrap().status, Status::InTrial);
     assert_eq!(kinds(&paid), [E::SubscriptionCompleted, E::TrialStarted, E::EntitlementsChanged]);
@@ -141,7 +141,7 @@ fn a_late_delivery_does_not_reopen_a_cancelled_subscription() {
     let mut late = snapshot(8);
     late.origin = Origin::Delivered;
     let outcome = reduce(&over, Some(&late), &catalog, at(2)).unwrap();
-    assert!(outcome.is_empty());
+    assert!(!outcome.changed);
     assert!(outcome.why.contains("older"), "{}", outcome.why);
 }
 
@@ -231,7 +231,7 @@ fn a_tombstone_beats_an_older_update_that_arrives_later() {
         external_id: None,
         updated_at: Some(at(4)),
     };
-    assert!(identify(&dead.after, &record).is_empty());
+    assert!(!identify(&dead.after, &record).changed);
     assert_eq!(gate::decide(&View::of(&dead.after), &catalog, "projects", at(6)).reason, Reason::OrganizationDeleted);
 
     let renamed = identify(&account(), &record).after;

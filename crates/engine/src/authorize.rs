@@ -1,0 +1,85 @@
+//! Who may do what: organization, reference, role, and the product's own hook, in this order, before anything else.
+
+use tollkeeper_core::{
+    ids::{OrganizationId, UserId},
+    ports::Session,
+};
+
+use crate::{Error, Tollkeeper, hooks::Action};
+
+/// Somebody who may do what was asked, for one organization. Only [`Tollkeeper::authorize`] makes one.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) user_id: UserId,
+    pub(crate) email: Option<String>,
+}
+
+impl Actor {
+    /// The organization it acts for.
+    pub fn organization_id(&self) -> &OrganizationId {
+        &self.organization_id
+    }
+}
+
+impl Tollkeeper {
+    /// Proves the bearer of an access token.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`].
+    pub async fn authenticate(&self, token: &str) -> Result<Session, Error> {
+        Ok(self.inner.identity.authenticate(token, self.machine_now()).await?)
+    }
+
+    /// The organization of a session.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] with `organization_required`.
+    pub fn organization_of<'a>(&self, session: &'a Session) -> Result<&'a OrganizationId, Error> {
+        session
+            .organization_id
+            .as_ref()
+            .ok_or_else(|| Error::forbidden("organization_required", "Organization context required for billing"))
+    }
+
+    /// Decides whether the person may do `action` for `reference`, which is its own organization or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]: `organization_required`, `reference_mismatch`, `role_required` or `denied`.
+    pub async fn authorize(&self, session: &Session, reference: Option<&str>, action: Action) -> Result<Actor, Error> {
+        let organization = self.organization_of(session)?;
+        if reference.is_some_and(|reference| reference != organization.as_str()) {
+            return Err(Error::forbidden(
+                "reference_mismatch",
+                "The reference is not the organization of this session",
+            ));
+        }
+        let roles = &self.inner.settings.billing_roles;
+        let may = !action.changes_billing()
+            || session.is_own_organization
+            || roles.is_empty()
+            || session.roles.iter().any(|role| roles.contains(role));
+        if !may {
+            return Err(Error::forbidden(
+                "role_required",
+                format!("Changing billing needs one of the roles {}", roles.join(", ")),
+            ));
+        }
+        // A hook that fails has not said yes.
+        let allowed = match self.inner.hooks.authorize(&session.user_id, organization, action).await {
+            Ok(allowed) => allowed,
+            Err(error) => {
+                tracing::error!(?error, organization.id = %organization, action = action.as_str(), "the authorize hook failed: denied");
+                false
+            }
+        };
+        if !allowed {
+            return Err(Error::forbidden("denied", "This is not allowed for this organization"));
+        }
+        Ok(Actor {
+            organization_id: organization.clone(),
+            user_id: session.user_id.clone(),
+            email: session.email.clone(),
+        })
+    }
+}

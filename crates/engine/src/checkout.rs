@@ -1,0 +1,337 @@
+//! From a choice to a hosted page: a saga that survives a crash at every step.
+//!
+//! The attempt is a durable row with its own key and the exact parameters of its first try, written before the first
+//! call. Whoever finds an attempt without a link (the same process, a loser of the race, a later request after a crash)
+//! goes on with it: first looks whether the provider has the page, then asks again under the next key.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+use tollkeeper_core::{
+    account::Account,
+    ids::{OrganizationId, SubscriptionId},
+    ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, ProviderError},
+    reduce,
+    status::Status,
+    subscription::{Checkout, Subscription},
+    time::Timestamp,
+};
+use tollkeeper_store::{Cause, Constraint};
+
+use crate::{
+    Actor, Error, Tollkeeper,
+    choice::{self, Choice, CreateRequest},
+    decide::cause,
+};
+
+/// How long an attempt may wait for its link before it counts as abandoned, in business time.
+const UNLINKED: Duration = Duration::from_secs(60 * 60);
+/// How long whoever drives an attempt may be silent before another takes over.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often losers look whether the winner has the link.
+const POLL: Duration = Duration::from_millis(50);
+/// How often one request asks the provider for the page.
+const ROUNDS: usize = 3;
+/// How often a request starts again because another was faster.
+const RACES: usize = 100;
+/// Chargebee takes no longer return address.
+const RETURN_ADDRESS: usize = 250;
+
+/// A checkout that a person can go to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Started {
+    /// Always `hosted`: the provider's page takes the card.
+    pub mode: &'static str,
+    /// Where to send the person.
+    pub url: String,
+    /// Our row.
+    pub subscription_id: SubscriptionId,
+}
+
+/// What one look at the attempts of an organization found.
+enum Found {
+    Ours(SubscriptionId),
+    Nothing,
+}
+
+impl Tollkeeper {
+    /// Starts a checkout, or answers the one that is open for the same choice.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the field, or with `active_subscription_exists`; [`Error::Conflict`] with
+    /// `no_applicable_gateway`; [`Error::Unavailable`] with `checkout_in_progress`; [`Error::Provider`].
+    pub async fn create(&self, actor: &Actor, request: &CreateRequest) -> Result<Started, Error> {
+        let id = actor.organization_id();
+        let cause = cause::api(format!("create by {}", actor.user_id));
+        let account = self.ensure_organization(id).await?;
+        let now = self.now();
+        let choice = choice::resolve(self.settings(), &self.catalog(), &account, request, actor.user_id.as_str(), now)?;
+        no_live(&account, &choice.group)?;
+        self.ensure_customer(id, &cause).await?;
+        let account = self.account(id).await?;
+        if account.organization.email.is_none() {
+            self.first_contact(&account, self.email_of(actor).await.as_deref(), &cause).await?;
+        }
+        for _ in 0..RACES {
+            let account = self.account(id).await?;
+            no_live(&account, &choice.group)?;
+            match self.claim(&account, &choice, &cause).await? {
+                Found::Ours(row) => return self.drive(id, &row, &cause).await,
+                Found::Nothing => {}
+            }
+        }
+        Err(Error::Contended(id.to_string()))
+    }
+
+    /// Finds the open attempt of the same choice or writes one down; clears away what is in the way.
+    async fn claim(&self, account: &Account, choice: &Choice, cause: &Cause) -> Result<Found, Error> {
+        let id = &account.organization.id;
+        let now = self.now();
+        let open = account
+            .subscriptions
+            .iter()
+            .find(|row| row.plan_group == choice.group && row.status == Status::Future && row.checkout.is_some());
+        if let Some(row) = open {
+            let checkout = row.checkout.as_ref().expect("it was looked for");
+            if row.is_open_checkout(now) && checkout.params.same_choice(&choice.params) {
+                return Ok(Found::Ours(row.id.clone()));
+            }
+            if let Some(reference) = &checkout.reference {
+                self.billing(&row.provider)?.expire_checkout(reference).await?;
+            }
+            let why = if row.is_open_checkout(now) { "another choice was made" } else { "the checkout was abandoned" };
+            self.expire(id, &row.id, cause, why).await?;
+            return Ok(Found::Nothing);
+        }
+        let row = self.attempt(account, choice, now);
+        let transition = reduce::begin_checkout(account, row.clone(), &self.catalog(), now);
+        match self.save(account, &transition, cause, None).await {
+            Ok(true) => Ok(Found::Ours(row.id)),
+            Ok(false) | Err(Error::Store(tollkeeper_store::Error::Constraint(Constraint::OpenCheckout))) => {
+                Ok(Found::Nothing)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn attempt(&self, account: &Account, choice: &Choice, now: Timestamp) -> Subscription {
+        let organization = &account.organization;
+        let id = self.new_subscription_id();
+        let mut row =
+            Subscription::future(id, organization.id.clone(), organization.billing_provider.clone(), &choice.group);
+        row.provider_customer_id = account.customer(&organization.billing_provider).cloned();
+        row.plan = Some(choice.plan.clone());
+        row.plan_version = Some(choice.plan_version);
+        row.price_id = Some(choice.price.clone());
+        row.seats = choice.params.items.first().map(|item| item.quantity);
+        row.metadata = choice.params.metadata.clone();
+        row.checkout = Some(Checkout {
+            key: row.id.to_string(),
+            tries: 0,
+            params: choice.params.clone(),
+            reference: None,
+            url: None,
+            expires_at: now.plus(UNLINKED),
+        });
+        row
+    }
+
+    /// Brings an attempt to its link, or waits for whoever does.
+    async fn drive(&self, id: &OrganizationId, row: &SubscriptionId, cause: &Cause) -> Result<Started, Error> {
+        let deadline = Instant::now() + self.inner.settings.checkout_wait;
+        let key = format!("checkout/{id}/{row}");
+        let owner = format!("{}/{}", self.inner.owner, self.new_subscription_id());
+        loop {
+            if let Some(started) = linked(&self.account(id).await?, row)? {
+                return Ok(started);
+            }
+            if self.take_lease(&key, &owner, LEASE).await? {
+                let outcome = self.open_page(id, row, cause).await;
+                self.give_lease_back(&key, &owner).await?;
+                return outcome;
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Unavailable {
+                    code: "checkout_in_progress",
+                    message: "A checkout for this organization is being prepared: try again in a moment".into(),
+                });
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Asks the provider for the page; to be called by the one who holds the attempt's lease.
+    async fn open_page(&self, id: &OrganizationId, row_id: &SubscriptionId, cause: &Cause) -> Result<Started, Error> {
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            let account = self.account(id).await?;
+            if let Some(started) = linked(&account, row_id)? {
+                return Ok(started);
+            }
+            let row = account.subscription(row_id).expect("it was looked at a moment ago and rows stay");
+            let billing = self.billing(&row.provider)?;
+            let checkout = row.checkout.as_ref().expect("an attempt has its checkout");
+            let customer = account
+                .customer(&row.provider)
+                .ok_or_else(|| Error::conflict("no_customer", "the customer went away while the checkout began"))?;
+            if checkout.tries > 0 {
+                // An earlier try may have succeeded without our learning of it.
+                let since = checkout.expires_at.minus(UNLINKED).minus(Duration::from_secs(60));
+                match billing.find_checkout(row_id, customer, since).await? {
+                    Some(page) if page.state == CheckoutState::Open => {
+                        return self.link(id, row_id, &page, cause).await;
+                    }
+                    Some(page) if page.state == CheckoutState::Completed => {
+                        if let Some(bought) =
+                            page.provider_subscription_id.or_else(|| billing.subscription_id_for(row_id))
+                        {
+                            self.refresh(id, &row.provider, &bought, None, cause, None).await?;
+                            continue;
+                        }
+                    }
+                    Some(_) | None => {}
+                }
+            }
+            let tries = checkout.tries + 1;
+            self.note(id, row_id, cause, "the provider is asked for the page", |checkout| checkout.tries = tries)
+                .await?;
+            let request = CheckoutRequest {
+                key: format!("{}:{tries}", checkout.key),
+                subscription_id: row_id.clone(),
+                organization_id: id.clone(),
+                customer_id: customer.clone(),
+                user_id: checkout.params.user_id.clone(),
+                items: checkout.params.items.clone(),
+                trial_end: checkout.params.trial_end,
+                redirect_url: format!("{}/api/subscription/success?subscriptionId={row_id}", self.settings().app_url),
+                cancel_url: if checkout.params.cancel_url.len() <= RETURN_ADDRESS {
+                    checkout.params.cancel_url.clone()
+                } else {
+                    format!("{}/billing", self.settings().app_url)
+                },
+            };
+            match billing.start_checkout(&request).await {
+                Ok(page) => return self.link(id, row_id, &page, cause).await,
+                Err(error) if matches!(error.kind, ErrorKind::OutcomeUnknown | ErrorKind::Transient) => {
+                    tracing::warn!(%error, organization.id = %id, tries, "the hosted page is asked for again");
+                    last = Some(error);
+                }
+                Err(error) if matches!(error.kind, ErrorKind::Throttled(_)) => return Err(error.into()),
+                Err(error) => {
+                    // Asking again would be refused again: the attempt is over, so that another choice can be made.
+                    self.expire(id, row_id, cause, &format!("the provider refused: {error}")).await?;
+                    return Err(refused(error));
+                }
+            }
+        }
+        Err(last.map_or_else(|| Error::Contended(id.to_string()), Error::from))
+    }
+
+    async fn link(
+        &self,
+        id: &OrganizationId,
+        row: &SubscriptionId,
+        page: &CheckoutPage,
+        cause: &Cause,
+    ) -> Result<Started, Error> {
+        self.note(id, row, cause, "the hosted page is open", |checkout| {
+            checkout.reference = Some(page.reference.clone());
+            checkout.url.clone_from(&page.url);
+            checkout.expires_at = page.expires_at;
+        })
+        .await?;
+        let account = self.account(id).await?;
+        linked(&account, row)?.ok_or_else(|| {
+            Error::conflict("checkout_replaced", "This checkout was replaced by another one: start again")
+        })
+    }
+
+    /// Changes the bookkeeping of an open attempt; leaves a row alone that is not one any more.
+    async fn note(
+        &self,
+        id: &OrganizationId,
+        row: &SubscriptionId,
+        cause: &Cause,
+        how: &str,
+        change: impl Fn(&mut Checkout),
+    ) -> Result<(), Error> {
+        self.decide(id, cause, |account, catalog, now| {
+            let mut next = account.subscription(row).cloned().expect("rows stay");
+            if let Some(checkout) = next.checkout.as_mut().filter(|_| next.status == Status::Future) {
+                change(checkout);
+            }
+            Ok(reduce::rewrite(account, next, catalog, now, how))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Ends an attempt that nobody will finish. One that was paid meanwhile stays what it became.
+    pub(crate) async fn expire(
+        &self,
+        id: &OrganizationId,
+        row: &SubscriptionId,
+        cause: &Cause,
+        why: &str,
+    ) -> Result<(), Error> {
+        self.decide(id, cause, |account, catalog, now| {
+            let mut next = account.subscription(row).cloned().expect("rows stay");
+            if next.status == Status::Future {
+                next.status = Status::Expired;
+                next.ended_at = Some(now);
+            }
+            Ok(reduce::rewrite(account, next, catalog, now, why))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The verified e-mail of whoever acts: the token's own, else the identity provider's.
+    async fn email_of(&self, actor: &Actor) -> Option<String> {
+        if actor.email.is_some() {
+            return actor.email.clone();
+        }
+        match self.inner.identity.user(&actor.user_id).await {
+            Ok(user) => user.and_then(|user| user.email),
+            Err(error) => {
+                tracing::warn!(%error, user.id = %actor.user_id, "the billing contact is not known yet");
+                None
+            }
+        }
+    }
+}
+
+/// The link of an attempt, once it has one.
+fn linked(account: &Account, id: &SubscriptionId) -> Result<Option<Started>, Error> {
+    let row = account.subscription(id).filter(|row| row.checkout.is_some());
+    let Some(row) = row else { return Err(Error::conflict("checkout_replaced", "This checkout is gone: start again")) };
+    if row.status != Status::Future {
+        no_live(account, &row.plan_group)?;
+        return Err(Error::conflict("checkout_replaced", "This checkout was replaced by another one: start again"));
+    }
+    let url = row.checkout.as_ref().and_then(|checkout| checkout.url.clone());
+    Ok(url.map(|url| Started { mode: "hosted", url, subscription_id: row.id.clone() }))
+}
+
+fn no_live(account: &Account, group: &str) -> Result<(), Error> {
+    match account.live(group).next() {
+        None => Ok(()),
+        Some(_) => Err(Error::Invalid {
+            field: None,
+            code: "active_subscription_exists",
+            message: "An active subscription already exists for this organization".into(),
+        }),
+    }
+}
+
+fn refused(error: ProviderError) -> Error {
+    if error.code.as_deref() == Some("no_applicable_gateway") {
+        return Error::conflict(
+            "no_applicable_gateway",
+            "The billing provider has no payment gateway for this checkout: add one there, or set CHARGEBEE_GATEWAY_ACCOUNT_ID",
+        );
+    }
+    error.into()
+}

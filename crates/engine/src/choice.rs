@@ -1,0 +1,257 @@
+//! From what a person asked for to the exact lines of a checkout, with every rule that can refuse it.
+
+use serde_json::Value;
+use tollkeeper_core::{
+    account::Account,
+    catalog::{Catalog, Interval, Plan, Price, Sold},
+    ids::{PlanName, PriceId},
+    money::Currency,
+    snapshot::ItemType,
+    subscription::{CheckoutItem, CheckoutParams},
+    time::{Timestamp, days},
+};
+
+use crate::{Error, Settings, redirect::safe_target};
+
+/// The most of any line that may be bought at once.
+const MOST: i64 = 100_000;
+/// The longest metadata, as JSON.
+const METADATA_BYTES: usize = 4_096;
+/// Keys that every object we create carries, and that nobody else may set.
+const OUR_KEYS: [&str; 3] = ["organizationId", "subscriptionId", "userId"];
+
+/// What a person asks for; everything is optional.
+#[derive(Clone, Debug, Default)]
+pub struct CreateRequest {
+    /// A plan by name.
+    pub plan: Option<String>,
+    /// Or prices by id, the plan's first.
+    pub price_ids: Vec<String>,
+    /// How often to pay; for `plan` only.
+    pub interval: Option<String>,
+    /// In which currency; for `plan` only.
+    pub currency: Option<String>,
+    /// How many seats; 1 when not given.
+    pub seats: Option<i64>,
+    /// Add-ons by name, each with its quantity.
+    pub addons: Vec<(String, i64)>,
+    /// Where to go after paying; `/billing?success=1` when not given.
+    pub success_url: Option<String>,
+    /// Where to go after giving up; `/billing` when not given.
+    pub cancel_url: Option<String>,
+    /// `false` declines the trial.
+    pub trial: Option<bool>,
+    /// Kept on our row; an object.
+    pub metadata: Option<Value>,
+}
+
+/// A choice that can be bought.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) plan: PlanName,
+    pub(crate) plan_version: i64,
+    pub(crate) group: String,
+    pub(crate) price: PriceId,
+    pub(crate) params: CheckoutParams,
+}
+
+/// Resolves a request against the catalog and the account.
+///
+/// # Errors
+/// [`Error::Invalid`], naming the field.
+pub(crate) fn resolve(
+    settings: &Settings,
+    catalog: &Catalog,
+    account: &Account,
+    request: &CreateRequest,
+    user: &str,
+    now: Timestamp,
+) -> Result<Choice, Error> {
+    let (plan, price) = plan_of(settings, catalog, account, request)?;
+    if let Some(pinned) = account.organization.currency
+        && pinned != price.currency
+    {
+        return Err(Error::invalid(
+            "currency",
+            "currency_mismatch",
+            format!("this organization pays in {pinned}; {} is not possible", price.currency),
+        ));
+    }
+    let seats = request.seats.unwrap_or(1);
+    if !(1..=MOST).contains(&seats) {
+        return Err(Error::invalid("seats", "bad_seats", format!("seats is {seats}: 1 to {MOST} are possible")));
+    }
+    if let Some(most) = plan.seats
+        && u64::try_from(seats).is_ok_and(|seats| seats > most)
+    {
+        return Err(Error::invalid(
+            "seats",
+            "bad_seats",
+            format!("seats is {seats}: {} has at most {most}", plan.name),
+        ));
+    }
+    let mut items = vec![CheckoutItem { price_id: price.id.clone(), quantity: seats, item_type: ItemType::Plan }];
+    items.extend(addons(catalog, request, price)?);
+    let trial = plan.trial_days > 0 && !account.organization.had_trial && request.trial != Some(false);
+    let params = CheckoutParams {
+        items,
+        trial_end: trial.then(|| now.plus(days(plan.trial_days))),
+        success_url: safe_target(
+            settings,
+            "successUrl",
+            request.success_url.as_deref().unwrap_or("/billing?success=1"),
+        )?,
+        cancel_url: safe_target(settings, "cancelUrl", request.cancel_url.as_deref().unwrap_or("/billing"))?,
+        user_id: Some(user.to_owned()),
+        metadata: metadata(request.metadata.as_ref())?,
+    };
+    Ok(Choice {
+        plan: plan.name.clone(),
+        plan_version: plan.version,
+        group: plan.group.clone(),
+        price: price.id.clone(),
+        params,
+    })
+}
+
+fn plan_of<'a>(
+    settings: &Settings,
+    catalog: &'a Catalog,
+    account: &Account,
+    request: &CreateRequest,
+) -> Result<(&'a Plan, &'a Price), Error> {
+    let provider = &account.organization.billing_provider;
+    let by_price = |id: &PriceId| match catalog.sold(provider, id) {
+        Some(Sold::Plan(plan, price)) => Ok((plan, price)),
+        Some(Sold::Addon(..)) => Err(Error::invalid(
+            "itemPriceId",
+            "not_a_plan",
+            format!("`{id}` is not a plan: name the plan's price first"),
+        )),
+        None => {
+            Err(Error::invalid("itemPriceId", "unknown_plan", format!("Unknown plan: `{id}` is not in the catalog")))
+        }
+    };
+    match (&request.plan, request.price_ids.first(), &settings.default_price) {
+        (Some(name), None, _) => {
+            let plan = catalog.plan(&PlanName::from(name.as_str())).ok_or_else(|| {
+                Error::invalid("plan", "unknown_plan", format!("Unknown plan: `{name}` is not in the catalog"))
+            })?;
+            Ok((plan, price_of(settings, account, plan, request)?))
+        }
+        (Some(_), Some(_), _) => Err(Error::invalid("plan", "ambiguous_plan", "name a plan or price ids, not both")),
+        (None, Some(id), _) => by_price(&PriceId::from(id.as_str())),
+        (None, None, Some(id)) => by_price(id),
+        (None, None, None) => Err(Error::invalid("plan", "plan_required", "name a plan or an itemPriceId")),
+    }
+}
+
+fn price_of<'a>(
+    settings: &Settings,
+    account: &Account,
+    plan: &'a Plan,
+    request: &CreateRequest,
+) -> Result<&'a Price, Error> {
+    let interval = match request.interval.as_deref() {
+        None | Some("month") => Interval::Month,
+        Some("year") => Interval::Year,
+        Some(other) => {
+            return Err(Error::invalid(
+                "interval",
+                "bad_interval",
+                format!("interval is `{other}`: month or year are possible"),
+            ));
+        }
+    };
+    let currency: Currency = match &request.currency {
+        Some(text) => text.parse().map_err(|error| Error::invalid("currency", "bad_currency", format!("{error}")))?,
+        None => account.organization.currency.unwrap_or(settings.default_currency),
+    };
+    if plan.prices.is_empty() {
+        return Err(Error::invalid(
+            "plan",
+            "plan_not_sold",
+            format!("`{}` is free: there is nothing to buy", plan.name),
+        ));
+    }
+    let provider = &account.organization.billing_provider;
+    let mut prices = plan.prices.iter().filter(|price| &price.provider == provider);
+    prices.find(|price| price.interval == interval && price.currency == currency).ok_or_else(|| {
+        let word = if interval == Interval::Year { "year" } else { "month" };
+        Error::invalid(
+            "plan",
+            "no_such_price",
+            format!("`{}` has no price per {word} in {currency} at {provider}", plan.name),
+        )
+    })
+}
+
+fn addons(catalog: &Catalog, request: &CreateRequest, plan: &Price) -> Result<Vec<CheckoutItem>, Error> {
+    let named = request.addons.iter().map(|(name, quantity)| {
+        let addon = catalog.addons().iter().find(|addon| addon.name.as_str() == name).ok_or_else(|| {
+            Error::invalid("addons", "unknown_addon", format!("Unknown add-on: `{name}` is not in the catalog"))
+        })?;
+        // A yearly plan may carry what is paid by the month, never the other way around.
+        let mut fitting: Vec<_> = addon
+            .prices
+            .iter()
+            .filter(|price| price.provider == plan.provider && price.currency == plan.currency)
+            .filter(|price| price.interval == plan.interval || price.interval != Interval::Year)
+            .collect();
+        fitting.sort_by_key(|price| price.interval != plan.interval);
+        let price = fitting.first().ok_or_else(|| {
+            Error::invalid("addons", "no_such_price", format!("`{name}` has no price that goes with {}", plan.id))
+        })?;
+        Ok((price.id.clone(), *quantity, addon.item_type))
+    });
+    let by_id = request.price_ids.iter().skip(1).map(|id| match catalog.sold(&plan.provider, &id.as_str().into()) {
+        Some(Sold::Addon(addon, price)) if price.currency == plan.currency => {
+            Ok((price.id.clone(), 1, addon.item_type))
+        }
+        Some(Sold::Addon(..)) => {
+            Err(Error::invalid("itemPriceId", "currency_mismatch", format!("`{id}` is not in {}", plan.currency)))
+        }
+        Some(Sold::Plan(..)) => {
+            Err(Error::invalid("itemPriceId", "not_an_addon", format!("`{id}` is a second plan: one is possible")))
+        }
+        None => Err(Error::invalid("itemPriceId", "unknown_plan", format!("`{id}` is not in the catalog"))),
+    });
+    let mut items: Vec<CheckoutItem> = Vec::new();
+    for line in named.chain(by_id) {
+        let (price_id, quantity, item_type) = line?;
+        if !(1..=MOST).contains(&quantity) {
+            return Err(Error::invalid(
+                "addons",
+                "bad_quantity",
+                format!("a quantity is {quantity}: 1 to {MOST} are possible"),
+            ));
+        }
+        if items.iter().any(|item| item.price_id == price_id) {
+            return Err(Error::invalid("addons", "named_twice", format!("`{price_id}` is named twice")));
+        }
+        items.push(CheckoutItem { price_id, quantity, item_type });
+    }
+    Ok(items)
+}
+
+fn metadata(value: Option<&Value>) -> Result<Value, Error> {
+    let Some(value) = value else { return Ok(Value::Null) };
+    let Value::Object(fields) = value else {
+        return Err(Error::invalid("metadata", "bad_metadata", "metadata must be an object"));
+    };
+    if let Some(key) = OUR_KEYS.iter().find(|key| fields.contains_key(**key)) {
+        return Err(Error::invalid(
+            "metadata",
+            "reserved_metadata",
+            format!("metadata.{key} is set by us and cannot be given"),
+        ));
+    }
+    if value.to_string().len() > METADATA_BYTES {
+        return Err(Error::invalid(
+            "metadata",
+            "bad_metadata",
+            format!("metadata must have at most {METADATA_BYTES} bytes as JSON"),
+        ));
+    }
+    Ok(value.clone())
+}

@@ -1,0 +1,54 @@
+//! What time alone brings: a one-second machine tick and every move of the clock look at the rows that are due.
+
+use tollkeeper_core::{
+    ids::{OrganizationId, SubscriptionId},
+    reduce::reduce,
+    status::Status,
+};
+use tollkeeper_store::subscription;
+
+use crate::{Error, Tollkeeper, decide::cause};
+
+const ROWS: i64 = 500;
+
+impl Tollkeeper {
+    /// Looks at every row that is due. Returns how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: the database is away. A provider that is away leaves the row to be looked at later.
+    pub(crate) async fn work_due(&self) -> Result<usize, Error> {
+        let due = subscription::due(self.inner.db.read().await?.c(), self.now(), ROWS).await?;
+        let found = due.len();
+        for (organization, id, _) in due {
+            if let Err(error) = self.look_at(&organization, &id).await {
+                tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a due row could not be looked at");
+            }
+        }
+        Ok(found)
+    }
+
+    /// Asks the provider first, because an instant that has passed usually means news; then lets time itself decide.
+    async fn look_at(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<(), Error> {
+        let account = self.account(organization).await?;
+        let Some(row) = account.subscription(id) else { return Ok(()) };
+        let billing = self.billing(&row.provider)?;
+        let bought = match &row.provider_subscription_id {
+            Some(bought) => Some(bought.clone()),
+            // A checkout that is about to expire may have been paid at the last moment.
+            None if row.status == Status::Future => billing.subscription_id_for(id),
+            None => None,
+        };
+        if let Some(bought) = bought {
+            match self.refresh(organization, &row.provider, &bought, None, &cause::time(), None).await {
+                Ok(_) | Err(Error::Conflict { code: "not_there", .. }) => {}
+                Err(error @ Error::Store(_)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "the provider could not be asked about a due row");
+                }
+            }
+        }
+        self.decide(organization, &cause::time(), |account, catalog, now| Ok(reduce(account, None, catalog, now)?))
+            .await?;
+        Ok(())
+    }
+}

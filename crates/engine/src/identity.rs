@@ -1,0 +1,53 @@
+//! What the identity provider tells about organizations and their members.
+
+use tollkeeper_core::{
+    ids::OrganizationId,
+    member::MemberChange,
+    ports::{Content, Hint, OrganizationRecord},
+    reduce,
+};
+use tollkeeper_store::member;
+
+use crate::{Error, Tollkeeper, decide::cause};
+
+impl Tollkeeper {
+    /// Takes in every delivery that waits about one organization; repeating it does no harm.
+    pub(crate) async fn answer_organization(&self, id: &OrganizationId, hints: &[&Hint]) -> Result<(), Error> {
+        let mut hints = hints.to_vec();
+        hints.sort_by_key(|hint| hint.occurred_at);
+        for hint in hints {
+            match &hint.content {
+                Some(Content::OrganizationChanged(record)) => self.organization_changed(record, hint).await?,
+                Some(Content::OrganizationDeleted(id)) => self.organization_deleted(id).await?,
+                Some(Content::Member(change)) => self.member_changed(change).await?,
+                Some(Content::Subscription(_) | Content::CustomerDeleted(_)) | None => {
+                    tracing::debug!(organization.id = %id, event.kind = %hint.event_type, "told about, not modelled");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn organization_changed(&self, record: &OrganizationRecord, hint: &Hint) -> Result<(), Error> {
+        let cause = cause::inbox(hint.event_id.as_str());
+        let new = self.insert_organization(&record.id, Some(record), None).await?;
+        let transition = self.decide(&record.id, &cause, |account, _, _| Ok(reduce::identify(account, record))).await?;
+        if transition.after.organization.deleted_at.is_some() {
+            return Ok(());
+        }
+        if transition.after.customers.is_empty() {
+            self.ensure_customer(&record.id, &cause).await?;
+        } else if !new {
+            // Also when nothing changed here: an earlier try may have failed between our row and the customer.
+            self.push_name(&record.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn member_changed(&self, change: &MemberChange) -> Result<(), Error> {
+        // A person may be told of before the organization is.
+        self.insert_organization(&change.organization_id, None, None).await?;
+        self.inner.db.write(|tx| Box::pin(member::apply(tx, change))).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! The worker of the inbox: subject by subject, with one refresh for all that waits about it.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use tollkeeper_core::{
+    ids::{ProviderCustomerId, ProviderSubscriptionId, Source},
+    ports::{Billing, Content, ErrorKind, Hint, ProviderError, Subject},
+    snapshot::Snapshot,
+    time::MachineTime,
+};
+use tollkeeper_store::{inbox, link::LinkKind};
+
+use crate::{
+    Error, Tollkeeper, backoff,
+    decide::{Deliveries, cause},
+    hooks::{Event, HookError},
+};
+
+/// How many subjects are looked for at once.
+const SUBJECTS: i64 = 64;
+/// How many deliveries about one subject are answered by one refresh.
+const PER_SUBJECT: i64 = 500;
+/// How long a worker may be silent before another takes its subject.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// One delivery, read.
+struct Read {
+    hint: Hint,
+    event: Event,
+}
+
+/// What a subject came to.
+enum Fate {
+    /// The deliveries were settled together with what they caused.
+    Settled,
+    /// They are of no concern, and why.
+    Ignored(String),
+    /// They are done without anything to write.
+    Done(String),
+}
+
+impl Tollkeeper {
+    /// Works on everything that is due in the inbox. Returns how many subjects were worked on.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: the database is away. What one subject fails with is written beside its deliveries.
+    pub(crate) async fn work_inbox(&self) -> Result<usize, Error> {
+        let now = self.machine_now();
+        let subjects = inbox::pending_subjects(self.inner.db.read().await?.c(), now, SUBJECTS).await?;
+        let worked_on = stream::iter(subjects)
+            .map(|(source, subject)| async move {
+                let outcome = self.work_subject(&source, &subject).await;
+                outcome.unwrap_or_else(|error| {
+                    tracing::error!(%error, %source, subject, "a subject could not be worked on");
+                    false
+                })
+            })
+            .buffer_unordered(self.inner.settings.workers)
+            .filter(|worked_on| std::future::ready(*worked_on))
+            .count()
+            .await;
+        Ok(worked_on)
+    }
+
+    /// Works on one subject, unless somebody else does: then `false`.
+    async fn work_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
+        let key = format!("inbox/{source}/{subject}");
+        let owner = &self.inner.owner;
+        if !self.take_lease(&key, owner, LEASE).await? {
+            return Ok(false);
+        }
+        let outcome = self.answer_subject(source, subject, self.machine_now()).await;
+        self.give_lease_back(&key, owner).await?;
+        outcome.map(|()| true)
+    }
+
+    /// Reads which deliveries wait, then asks the provider, then settles exactly these.
+    async fn answer_subject(&self, source: &Source, subject: &str, now: MachineTime) -> Result<(), Error> {
+        let rows = inbox::pending(self.inner.db.read().await?.c(), source, subject, PER_SUBJECT).await?;
+        let rows: Vec<_> = rows.into_iter().filter(|row| row.next_attempt_at.is_none_or(|at| at <= now)).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let deliveries =
+            Deliveries { source: source.clone(), ids: rows.iter().map(|row| row.event_id.clone()).collect() };
+        let attempts = rows.iter().map(|row| row.attempts).max().unwrap_or(0);
+        let outcome = match self.read(source, &rows) {
+            Ok(read) => self.answer(source, &Subject::parse(subject), &read, &deliveries).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(Fate::Settled) => Ok(()),
+            Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await,
+            Ok(Fate::Ignored(why)) => self.close(&deliveries, &why, true).await,
+            Err(error) => self.fail(&deliveries, subject, attempts, &error).await,
+        }
+    }
+
+    fn read(&self, source: &Source, rows: &[inbox::InboxRow]) -> Result<Vec<Read>, Error> {
+        let inbound = self
+            .inbound(source)
+            .ok_or_else(|| Error::Setup(format!("deliveries of `{source}` wait, but it is not configured")))?;
+        rows.iter()
+            .map(|row| {
+                let verified = self.reread(source, row.body.clone());
+                let hint = inbound.decode(&verified)?;
+                let body = serde_json::from_slice(verified.body()).unwrap_or(serde_json::Value::Null);
+                let event = Event {
+                    source: source.clone(),
+                    id: row.event_id.clone(),
+                    event_type: row.event_type.clone(),
+                    body,
+                };
+                Ok(Read { hint, event })
+            })
+            .collect()
+    }
+
+    async fn answer(
+        &self,
+        source: &Source,
+        subject: &Subject,
+        read: &[Read],
+        deliveries: &Deliveries,
+    ) -> Result<Fate, Error> {
+        for one in read {
+            let told = self.inner.hooks.on_event(&one.event).await;
+            told.map_err(|HookError(message)| Error::Hook(message))?;
+        }
+        let hints: Vec<_> = read.iter().map(|one| &one.hint).collect();
+        if self.inner.identity.source() == *source {
+            return match subject {
+                Subject::Organization(id) => {
+                    self.answer_organization(id, &hints).await?;
+                    Ok(Fate::Done("the organization is as the identity provider says".into()))
+                }
+                Subject::Subscription(_) | Subject::Customer(_) | Subject::Other => {
+                    Ok(Fate::Ignored("stored and told; nothing here depends on it".into()))
+                }
+            };
+        }
+        let billing = self
+            .inner
+            .billing
+            .values()
+            .find(|billing| billing.source() == *source)
+            .ok_or_else(|| Error::Setup(format!("`{source}` is not configured")))?;
+        match subject {
+            Subject::Subscription(id) => self.answer_subscription(billing.as_ref(), id, &hints, deliveries).await,
+            Subject::Customer(id) => self.answer_customer(billing.as_ref(), id, deliveries).await,
+            Subject::Organization(_) | Subject::Other => {
+                Ok(Fate::Ignored("stored and told; nothing here depends on it".into()))
+            }
+        }
+    }
+
+    async fn answer_subscription(
+        &self,
+        billing: &dyn Billing,
+        id: &ProviderSubscriptionId,
+        hints: &[&Hint],
+        deliveries: &Deliveries,
+    ) -> Result<Fate, Error> {
+        let content = newest_content(hints);
+        let Some(owner) = self.owner_of(billing, id, content).await? else {
+            return Ok(Fate::Ignored("unknown customer".into()));
+        };
+        let cause = cause::inbox(deliveries.ids.last().map_or("", |id| id.as_str()));
+        match self.refresh(&owner, &billing.provider(), id, content, &cause, Some(deliveries)).await {
+            Ok(_) => Ok(Fate::Settled),
+            // A stranger is shown, never linked by itself.
+            Err(Error::Reduce(refusal)) => Ok(Fate::Ignored(format!("not applied: {refusal}"))),
+            Err(Error::Conflict { code: "not_there", message }) => Ok(Fate::Ignored(message)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the billing contact back, and looks at everything that a deleted customer had.
+    async fn answer_customer(
+        &self,
+        billing: &dyn Billing,
+        id: &ProviderCustomerId,
+        deliveries: &Deliveries,
+    ) -> Result<Fate, Error> {
+        let provider = billing.provider();
+        let Some(owner) = self.linked(&provider, LinkKind::Customer, id.as_str()).await? else {
+            return Ok(Fate::Ignored("unknown customer".into()));
+        };
+        let cause = cause::inbox(deliveries.ids.last().map_or("", |id| id.as_str()));
+        let record = billing.customer(id).await?;
+        if record.as_ref().is_none_or(|record| record.deleted) {
+            let account = self.account(&owner).await?;
+            for row in account.subscriptions.iter().filter(|row| row.provider == provider && row.status.is_live()) {
+                if let Some(bought) = &row.provider_subscription_id {
+                    self.refresh(&owner, &provider, bought, None, &cause, None).await?;
+                }
+            }
+            return Ok(Fate::Done("the customer is gone at the provider; what it paid for was looked at".into()));
+        }
+        let email = record.and_then(|record| record.email);
+        self.decide(&owner, &cause, |account, _, _| Ok(crate::provision::contact(account, email.as_deref()))).await?;
+        Ok(Fate::Done("the billing contact is as the provider says".into()))
+    }
+
+    async fn close(&self, deliveries: &Deliveries, why: &str, ignored: bool) -> Result<(), Error> {
+        let Deliveries { source, ids } = deliveries;
+        self.inner
+            .db
+            .write(|tx| {
+                Box::pin(async move {
+                    match ignored {
+                        true => inbox::ignore(tx, source, ids, why).await,
+                        false => inbox::settle(tx, source, ids, why).await,
+                    }
+                })
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn fail(&self, deliveries: &Deliveries, subject: &str, attempts: i64, error: &Error) -> Result<(), Error> {
+        let Deliveries { source, ids } = deliveries;
+        let now = self.machine_now();
+        let waits = error.throttled();
+        // Poison cannot be cured by waiting. A deletion goes on until the provider has confirmed it.
+        let hopeless = matches!(error, Error::Decode(_));
+        let endless = matches!(Subject::parse(subject), Subject::Organization(_));
+        let exhausted = waits.is_none() && attempts + 1 >= backoff::TRIES && !endless;
+        let text = error.to_string();
+        if hopeless || exhausted {
+            tracing::error!(%error, %source, subject, attempts, "deliveries are dead: they can be replayed");
+            metrics::counter!("tollkeeper_deliveries_dead_total", "source" => source.to_string())
+                .increment(ids.len() as u64);
+            let text = text.as_str();
+            self.inner.db.write(|tx| Box::pin(inbox::dead(tx, source, ids, text))).await?;
+            return Ok(());
+        }
+        let mut dice = [0_u8; 8];
+        (self.inner.random)(&mut dice);
+        let pause = waits.unwrap_or_else(|| backoff::pause(attempts, u64::from_le_bytes(dice)));
+        let log_as_expected = matches!(
+            error,
+            Error::Provider(ProviderError { kind: ErrorKind::Throttled(_) | ErrorKind::Transient, .. })
+        );
+        if log_as_expected {
+            tracing::info!(%error, %source, subject, attempts, ?pause, "deliveries are tried again");
+        } else {
+            tracing::warn!(%error, %source, subject, attempts, ?pause, "deliveries are tried again");
+        }
+        let next = now.plus(pause);
+        let text = text.as_str();
+        let counts = waits.is_none();
+        self.inner.db.write(|tx| Box::pin(inbox::retry(tx, source, ids, text, next, counts))).await?;
+        Ok(())
+    }
+}
+
+/// The newest state that the deliveries carry; `None` when one of them carries none, for then only the provider knows.
+fn newest_content<'a>(hints: &[&'a Hint]) -> Option<&'a Snapshot> {
+    let mut newest: Option<&Snapshot> = None;
+    for hint in hints {
+        let Some(Content::Subscription(content)) = &hint.content else { return None };
+        if newest.is_none_or(|known| content.version > known.version) {
+            newest = Some(content);
+        }
+    }
+    newest
+}

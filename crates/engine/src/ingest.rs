@@ -1,0 +1,76 @@
+//! The way in for deliveries: verify, read the envelope, store; nothing else before the answer.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tollkeeper_core::{
+    ids::Source,
+    ports::{Inbound, Subject, Verified},
+};
+use tollkeeper_store::inbox::{Delivery, Put};
+
+use crate::{Error, Tollkeeper};
+
+/// What became of a delivery at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Stored, durably. Its effect will happen.
+    New,
+    /// Stored before; that it came again is counted.
+    Duplicate,
+}
+
+impl Tollkeeper {
+    /// Takes a delivery in. When this returns `Ok`, it is durable.
+    ///
+    /// # Errors
+    /// [`Error::Unverified`]: answer 401. [`Error::Decode`]: answer 400. [`Error::Store`] that is unavailable: answer 503,
+    /// so that the provider tries again. [`Error::Invalid`]: this source is not configured.
+    pub async fn receive(&self, source: &Source, headers: &HeaderMap, body: Bytes) -> Result<Received, Error> {
+        let inbound = self.inbound(source).ok_or_else(|| Error::Invalid {
+            field: None,
+            code: "unknown_source",
+            message: format!("deliveries of `{source}` are not configured here"),
+        })?;
+        let now = self.machine_now();
+        let verified = inbound.verify(headers, body, now)?;
+        let hint = inbound.envelope(&verified)?;
+        let subject = match hint.subject {
+            // Deliveries that are about nothing we know have nothing to be coalesced by.
+            Subject::Other => format!("other:{}", hint.event_id),
+            subject => subject.to_string(),
+        };
+        let delivery = Delivery {
+            source: source.clone(),
+            event_id: hint.event_id,
+            event_type: hint.event_type,
+            subject,
+            occurred_at: hint.occurred_at,
+            received_at: now,
+            body: verified.body().clone(),
+        };
+        let put = self.inner.inbox.put(delivery).await?;
+        metrics::counter!("tollkeeper_deliveries_total", "source" => source.to_string(), "fate" => match put {
+            Put::New => "new",
+            Put::Duplicate => "duplicate",
+        })
+        .increment(1);
+        match put {
+            Put::New => {
+                self.inner.wake_inbox.notify_one();
+                Ok(Received::New)
+            }
+            Put::Duplicate => Ok(Received::Duplicate),
+        }
+    }
+
+    pub(crate) fn inbound(&self, source: &Source) -> Option<&dyn Inbound> {
+        if self.inner.identity.source() == *source {
+            return Some(self.inner.identity.as_ref());
+        }
+        self.inner.billing.values().find(|billing| billing.source() == *source).map(|billing| billing.as_ref() as _)
+    }
+
+    pub(crate) fn reread(&self, source: &Source, body: Bytes) -> Verified {
+        Verified::vouched(source.clone(), body)
+    }
+}

@@ -1,0 +1,69 @@
+//! The engine that people embed: it keeps organizations, customers and subscriptions in agreement and answers gates.
+//!
+//! Knows: the rules (`tollkeeper-core`), the store, and the two ports. Every action is written here once; HTTP, command
+//! line and jobs call it.
+//!
+//! Must never know: a concrete adapter, HTTP, files, the environment, the wall clock.
+//!
+//! ```no_run
+//! # async fn example(
+//! #     db: tollkeeper::Db,
+//! #     clock: std::sync::Arc<dyn tollkeeper::Clock>,
+//! #     identity: std::sync::Arc<dyn tollkeeper::ports::Identity>,
+//! #     billing: std::sync::Arc<dyn tollkeeper::ports::Billing>,
+//! #     catalog: tollkeeper::Catalog,
+//! # ) -> Result<(), tollkeeper::Error> {
+//! let running = tollkeeper::Tollkeeper::builder(tollkeeper::Settings::new("chargebee".into(), "https://app.example.com"))
+//!     .database(db)
+//!     .clock(clock)
+//!     .identity(identity)
+//!     .billing(billing)
+//!     .catalog(catalog)
+//!     .start()?;
+//! let decision = running.engine().gate(&"org_1".into(), "sso").await?;
+//! println!("{}", decision.reason.as_str());
+//! running.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod authorize;
+mod backoff;
+mod builder;
+mod change;
+mod checkout;
+mod choice;
+mod decide;
+mod deletion;
+mod due;
+mod error;
+mod gates;
+mod hooks;
+mod identity;
+mod inbox;
+mod ingest;
+mod outbox;
+mod provision;
+mod redirect;
+mod run;
+mod settings;
+mod show;
+mod sync;
+
+pub use authorize::Actor;
+pub use builder::{Builder, Tollkeeper};
+pub use change::{CancelRequest, Cancelled};
+pub use checkout::Started;
+pub use choice::CreateRequest;
+pub use error::Error;
+pub use gates::GateStats;
+pub use hooks::{Action, Event, HookError, Hooks, NoHooks, Notice};
+pub use ingest::Received;
+pub use redirect::safe_target;
+pub use run::Running;
+pub use settings::Settings;
+pub use show::{SubscriptionView, feature_view, plans_view};
+pub use sync::Landing;
+
+pub use tollkeeper_core::{catalog::Catalog, gate::Decision, ids, ports, time::Clock};
+pub use tollkeeper_store::Db;

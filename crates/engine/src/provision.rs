@@ -1,0 +1,175 @@
+//! Organizations and their customers: the only ways in which one comes to be.
+
+use sha2::{Digest as _, Sha256};
+use tollkeeper_core::{
+    account::Account,
+    effect::Transition,
+    ids::{OrganizationId, ProviderCustomerId},
+    organization::{Customer, Organization},
+    ports::{CustomerPatch, NewCustomer, OrganizationRecord},
+    reduce,
+    time::Timestamp,
+};
+use tollkeeper_store::{Cause, organization};
+
+use crate::{Error, Tollkeeper};
+
+/// How many deleted customers of one organization may lie in the way before a person must look.
+const ATTEMPTS: u32 = 10;
+
+impl Tollkeeper {
+    /// Sees to it that the organization has a row. Its name comes from the identity provider where that can be reached,
+    /// else it is the id until a webhook tells.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when it was deleted; [`Error::Store`].
+    pub(crate) async fn ensure_organization(&self, id: &OrganizationId) -> Result<Account, Error> {
+        let known = self.find_account(id).await?;
+        let account = match known {
+            Some(account) => account,
+            None => {
+                let record = match self.inner.identity.organization(id).await {
+                    Ok(record) => record,
+                    Err(error) => {
+                        tracing::warn!(%error, organization.id = %id, "the organization's name is not known yet");
+                        None
+                    }
+                };
+                self.insert_organization(id, record.as_ref(), None).await?;
+                self.account(id).await?
+            }
+        };
+        if account.organization.deleted_at.is_some() {
+            return Err(Error::forbidden("organization_deleted", "This organization was deleted"));
+        }
+        Ok(account)
+    }
+
+    /// Makes the row if there is none. Says whether it did.
+    pub(crate) async fn insert_organization(
+        &self,
+        id: &OrganizationId,
+        record: Option<&OrganizationRecord>,
+        deleted_at: Option<Timestamp>,
+    ) -> Result<bool, Error> {
+        let now = self.now();
+        let row = Organization {
+            id: id.clone(),
+            display_name: record.and_then(|record| record.display_name.clone()).unwrap_or_else(|| id.to_string()),
+            external_id: record.and_then(|record| record.external_id.clone()),
+            email: None,
+            locale: None,
+            currency: None,
+            billing_provider: self.inner.settings.billing_provider.clone(),
+            had_trial: false,
+            version: 0,
+            identity_updated_at: record.and_then(|record| record.updated_at),
+            deleted_at,
+            created_at: now,
+            updated_at: now,
+        };
+        let row = &row;
+        Ok(self.inner.db.write(|tx| Box::pin(organization::insert(tx, row))).await?)
+    }
+
+    /// Sees to it that the organization has its customer, exactly one, with any number of callers at once and across
+    /// restarts. The only way a customer comes to be.
+    ///
+    /// # Errors
+    /// [`Error::Provider`]; [`Error::Conflict`] with `customer_taken` when the id belongs to a stranger.
+    pub(crate) async fn ensure_customer(
+        &self,
+        id: &OrganizationId,
+        cause: &Cause,
+    ) -> Result<ProviderCustomerId, Error> {
+        let _turn = self.turn(id).await;
+        let account = self.account(id).await?;
+        let organization = &account.organization;
+        let provider = organization.billing_provider.clone();
+        if let Some(customer) = account.customer(&provider) {
+            return Ok(customer.clone());
+        }
+        let billing = self.billing(&provider)?;
+        let new = NewCustomer {
+            organization_id: id.clone(),
+            customer_type: if self.inner.settings.users_are_organizations { "user" } else { "organization" },
+            display_name: organization.display_name.clone(),
+            email: organization.email.clone(),
+            currency: organization.currency,
+        };
+        for attempt in 0..ATTEMPTS {
+            let Some(chosen) = billing.customer_id_for(id, attempt) else {
+                return Err(Error::Setup(format!("{provider} does not let us choose customer ids")));
+            };
+            let record = billing.create_customer(&chosen, &new, &key_of(&chosen, &new)).await?;
+            if record.deleted {
+                continue;
+            }
+            if record.organization_id.as_ref() != Some(id) {
+                return Err(Error::conflict(
+                    "customer_taken",
+                    format!("{provider} has a customer {} that is not ours: link it or rename it there", record.id),
+                ));
+            }
+            let customer = Customer { provider: provider.clone(), id: record.id };
+            self.decide(id, cause, |account, _, _| Ok(reduce::customer_created(account, &customer))).await?;
+            return Ok(customer.id);
+        }
+        Err(Error::conflict(
+            "customer_taken",
+            format!("{ATTEMPTS} deleted customers of {id} are in the way at {provider}"),
+        ))
+    }
+
+    /// Writes our name of the organization to its customer. Repeating it does no harm.
+    pub(crate) async fn push_name(&self, id: &OrganizationId) -> Result<(), Error> {
+        let account = self.account(id).await?;
+        for customer in &account.customers {
+            let patch = CustomerPatch { display_name: Some(account.organization.display_name.clone()), email: None };
+            self.billing(&customer.provider)?.update_customer(&customer.id, &patch).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the billing contact, if there is none yet, and tells the customer.
+    pub(crate) async fn first_contact(
+        &self,
+        account: &Account,
+        email: Option<&str>,
+        cause: &Cause,
+    ) -> Result<(), Error> {
+        let (None, Some(email)) = (&account.organization.email, email) else { return Ok(()) };
+        let id = &account.organization.id;
+        self.decide(id, cause, |account, _, _| {
+            Ok(contact(account, account.organization.email.as_deref().or(Some(email))))
+        })
+        .await?;
+        for customer in &account.customers {
+            let patch = CustomerPatch { display_name: None, email: Some(email.to_owned()) };
+            self.billing(&customer.provider)?.update_customer(&customer.id, &patch).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The decision that the billing contact is `email`; `None` leaves what is there.
+pub(crate) fn contact(account: &Account, email: Option<&str>) -> Transition {
+    let changed =
+        email.is_some() && account.organization.email.as_deref() != email && account.organization.deleted_at.is_none();
+    let mut after = account.clone();
+    if changed {
+        after.organization.email = email.map(ToOwned::to_owned);
+    }
+    let why = format!(
+        "the billing contact of {} {}",
+        account.organization.id,
+        if changed { "changed" } else { "is what we have" }
+    );
+    Transition { after, before: None, next: None, effects: Vec::new(), changed, why }
+}
+
+/// The same customer asked for with the same words has the same key; other words are another request.
+fn key_of(id: &ProviderCustomerId, new: &NewCustomer) -> String {
+    let words = format!("{new:?}");
+    format!("customer:{}", &hex::encode(Sha256::new().chain_update(id.as_str()).chain_update(words).finalize())[..40])
+}

@@ -1,0 +1,201 @@
+//! Bringing a row to the provider's truth: the one way through for deliveries, eager sync, our own calls and time.
+
+use tollkeeper_core::{
+    account::Account,
+    effect::Transition,
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    ports::{Billing, CancelWhen, CheckoutState},
+    reduce::{may_apply_directly, reduce},
+    snapshot::{Origin, Snapshot},
+};
+use tollkeeper_store::{
+    Cause,
+    link::{self, LinkKind},
+    subscription,
+};
+
+use crate::{
+    Error, Tollkeeper,
+    decide::{Deliveries, cause},
+};
+
+const RACES: usize = 50;
+
+/// Where somebody who comes back from the hosted page goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// Paid: to where the checkout was asked to lead.
+    Done(String),
+    /// Not paid yet, as far as the provider says: the same place, with `checkout=pending`.
+    Pending(String),
+    /// Failed, unknown, or somebody else's: the billing page, with `checkout=failed`.
+    Failed,
+}
+
+impl Tollkeeper {
+    /// The organization that a subscription at a provider belongs to, by its link or by its customer's.
+    ///
+    /// The snapshot is what had to be fetched to find out, if it had to be.
+    pub(crate) async fn owner_of(
+        &self,
+        billing: &dyn Billing,
+        id: &ProviderSubscriptionId,
+        content: Option<&Snapshot>,
+    ) -> Result<Option<OrganizationId>, Error> {
+        let provider = billing.provider();
+        if let Some(owner) = self.linked(&provider, LinkKind::Subscription, id.as_str()).await? {
+            return Ok(Some(owner));
+        }
+        let customer = match content {
+            Some(content) => Some(content.customer_id.clone()),
+            None => billing.subscription(id).await?.map(|snapshot| snapshot.customer_id),
+        };
+        match customer {
+            Some(customer) => self.linked(&provider, LinkKind::Customer, customer.as_str()).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn linked(
+        &self,
+        provider: &Provider,
+        kind: LinkKind,
+        id: &str,
+    ) -> Result<Option<OrganizationId>, Error> {
+        let found = link::find(self.inner.db.read().await?.c(), provider, kind, id).await?;
+        Ok(found.map(|(organization, _)| organization))
+    }
+
+    /// Brings one subscription of an organization to the provider's truth, and settles the deliveries that asked for it.
+    ///
+    /// The row is read first, then the provider is asked, then the answer is written only if the row is unchanged: a loser
+    /// discards and starts again. `content` is what the deliveries themselves say; it saves the question where it is newer
+    /// than the row and nothing is scheduled.
+    pub(crate) async fn refresh(
+        &self,
+        organization: &OrganizationId,
+        provider: &Provider,
+        id: &ProviderSubscriptionId,
+        content: Option<&Snapshot>,
+        cause: &Cause,
+        deliveries: Option<&Deliveries>,
+    ) -> Result<Transition, Error> {
+        let billing = self.billing(provider)?;
+        for _ in 0..RACES {
+            let account = self.account(organization).await?;
+            let row = account
+                .subscriptions
+                .iter()
+                .find(|row| &row.provider == provider && row.provider_subscription_id.as_ref() == Some(id));
+            let snapshot = match content.filter(|content| is_enough(row, content)) {
+                Some(content) => Some(content.clone()),
+                None => billing.subscription(id).await?,
+            };
+            let now = self.now();
+            let snapshot = match (snapshot, row, account.customer(provider)) {
+                (Some(snapshot), ..) => snapshot,
+                (None, Some(row), Some(customer)) => Snapshot::gone(row, id, customer, now),
+                (None, ..) => return Err(Error::conflict("not_there", format!("{provider} has no subscription {id}"))),
+            };
+            let transition = reduce(&account, Some(&snapshot), &self.catalog(), now)?;
+            if self.save(&account, &transition, cause, deliveries).await? {
+                self.end_what_a_deleted_organization_pays(billing.as_ref(), &transition.after, id).await?;
+                return Ok(transition);
+            }
+        }
+        Err(Error::Contended(organization.to_string()))
+    }
+
+    /// Takes in the provider's answer to a call of ours. `before` was read before the call.
+    pub(crate) async fn take_answer(
+        &self,
+        before: &Account,
+        answer: &Snapshot,
+        cause: &Cause,
+    ) -> Result<Account, Error> {
+        let transition = reduce(before, Some(answer), &self.catalog(), self.now())?;
+        if self.save(before, &transition, cause, None).await? {
+            return Ok(transition.after);
+        }
+        let id = &before.organization.id;
+        Ok(self.refresh(id, &answer.provider, &answer.id, None, cause, None).await?.after)
+    }
+
+    /// A subscription that comes to life after its organization was deleted is cancelled at once: nobody uses it, and
+    /// somebody pays for it.
+    async fn end_what_a_deleted_organization_pays(
+        &self,
+        billing: &dyn Billing,
+        after: &Account,
+        id: &ProviderSubscriptionId,
+    ) -> Result<(), Error> {
+        let live = after.organization.deleted_at.is_some()
+            && after
+                .subscriptions
+                .iter()
+                .any(|row| row.provider_subscription_id.as_ref() == Some(id) && row.status.is_live());
+        if live {
+            tracing::warn!(
+                organization.id = %after.organization.id, subscription.id = %id,
+                "a subscription of a deleted organization is live: cancelling it"
+            );
+            billing.cancel(id, CancelWhen::Now, &format!("{id}:orphan")).await?;
+        }
+        Ok(())
+    }
+
+    /// Finishes a checkout for somebody who comes back from the hosted page. Needs no session: nothing that the URL says
+    /// is believed, the page itself is looked up and must belong to this row.
+    ///
+    /// # Errors
+    /// Only when the database fails; a provider that fails counts as pending, because the webhook will tell.
+    pub async fn land(&self, id: &SubscriptionId) -> Result<Landing, Error> {
+        let located = subscription::locate(self.inner.db.read().await?.c(), id).await?;
+        let Some(organization) = located else { return Ok(Landing::Failed) };
+        let account = self.account(&organization).await?;
+        let Some(row) = account.subscription(id) else { return Ok(Landing::Failed) };
+        let Some(checkout) = &row.checkout else { return Ok(Landing::Failed) };
+        let target = checkout.params.success_url.clone();
+        let Some(reference) = &checkout.reference else { return Ok(Landing::Failed) };
+        let billing = self.billing(&row.provider)?;
+        let page = match billing.checkout(reference).await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(Landing::Failed),
+            Err(error) => {
+                tracing::warn!(%error, subscription.id = %id, "the hosted page could not be looked up");
+                return Ok(Landing::Pending(target));
+            }
+        };
+        let customer: Option<&ProviderCustomerId> = account.customer(&row.provider);
+        let ours = page.subscription_id.as_ref() == Some(id)
+            && page.customer_id.as_ref().is_none_or(|it| Some(it) == customer);
+        if !ours {
+            return Ok(Landing::Failed);
+        }
+        match page.state {
+            CheckoutState::Open => Ok(Landing::Pending(target)),
+            CheckoutState::Dead => Ok(Landing::Failed),
+            CheckoutState::Completed => {
+                let bought = page.provider_subscription_id.or_else(|| billing.subscription_id_for(id));
+                let Some(bought) = bought else { return Ok(Landing::Pending(target)) };
+                let cause = cause::api("success");
+                match self.refresh(&organization, &row.provider, &bought, None, &cause, None).await {
+                    Ok(_) => Ok(Landing::Done(target)),
+                    Err(Error::Store(error)) => Err(error.into()),
+                    Err(error) => {
+                        tracing::warn!(%error, subscription.id = %id, "eager sync failed: the webhook will tell");
+                        Ok(Landing::Pending(target))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether what a delivery says is enough: it is newer than the row, or it is nothing new.
+fn is_enough(row: Option<&tollkeeper_core::subscription::Subscription>, content: &Snapshot) -> bool {
+    debug_assert_eq!(content.origin, Origin::Delivered);
+    let older =
+        row.and_then(|row| row.provider_version).zip(content.version).is_some_and(|(known, version)| version < known);
+    older || may_apply_directly(row, content)
+}
