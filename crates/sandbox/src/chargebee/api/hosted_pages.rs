@@ -1,0 +1,78 @@
+//! `/hosted_pages`. Source: Chargebee API docs, "Hosted pages".
+
+use super::list::{Attribute, page};
+use super::{Answer, Form, read, subscriptions};
+use crate::chargebee::refusal::Refusal;
+use crate::chargebee::render;
+use crate::chargebee::site::checkout::PageInput;
+use crate::chargebee::site::model::PageTask;
+use crate::chargebee::site::{Act, Site};
+
+type Answered = Result<Answer, Refusal>;
+
+pub(super) fn checkout_new(site: &mut Site, form: &Form, act: Act) -> Answered {
+    let task = PageTask::New {
+        subscription_id: read::text(form, "subscription[id]", 50)?,
+        trial_end: read::integer(form, "subscription[trial_end]")?,
+        items: read::items(form)?,
+        customer_id: read::text(form, "customer[id]", 50)?,
+        customer: Box::new(read::customer(form, "customer")?),
+    };
+    create(site, task, form, act)
+}
+
+pub(super) fn checkout_existing(site: &mut Site, form: &Form, act: Act) -> Answered {
+    let task = PageTask::Existing {
+        subscription_id: read::required(form, "subscription[id]", 50)?,
+        change: Box::new(subscriptions::change(form, "subscription")?),
+    };
+    create(site, task, form, act)
+}
+
+fn create(site: &mut Site, task: PageTask, form: &Form, act: Act) -> Answered {
+    let input = PageInput {
+        redirect_url: read::web_address(form, "redirect_url")?,
+        cancel_url: read::web_address(form, "cancel_url")?,
+        pass_thru_content: read::text(form, "pass_thru_content", 2_048)?,
+        gateway_account_id: read::text(form, "card[gateway_account_id]", 50)?,
+    };
+    let position = site.new_checkout(task, input, act)?;
+    Ok(Answer::resource("hosted_page", render::hosted_page(site, position)))
+}
+
+fn find(site: &Site, id: &str) -> Result<usize, Refusal> {
+    site.hosted_pages.position(id).ok_or_else(|| Refusal::not_found("hosted_page_id", id))
+}
+
+pub(super) fn retrieve(site: &Site, id: &str) -> Answered {
+    let position = find(site, id)?;
+    Ok(Answer::resource("hosted_page", render::hosted_page(site, position)))
+}
+
+pub(super) fn acknowledge(site: &mut Site, id: &str, act: Act) -> Answered {
+    let position = find(site, id)?;
+    site.acknowledge_page(position, act)?;
+    Ok(Answer::resource("hosted_page", render::hosted_page(site, position)))
+}
+
+pub(super) fn list(site: &Site, query: &Form) -> Answered {
+    page(
+        site.hosted_pages.iter(),
+        query,
+        &["id", "type", "state", "updated_at"],
+        &["created_at", "updated_at"],
+        |row, name| match name {
+            "id" => Attribute::Text(&row.id),
+            "type" => Attribute::Text(match row.task {
+                PageTask::New { .. } => "checkout_new",
+                PageTask::Existing { .. } => "checkout_existing",
+            }),
+            "state" => Attribute::Text(row.state.as_str()),
+            "created_at" => Attribute::Number(row.created_at),
+            "updated_at" => Attribute::Number(row.stamp.updated_at),
+            _ => Attribute::Absent,
+        },
+        |_| true,
+        |position| format!("{{\"hosted_page\":{}}}", render::hosted_page(site, position)),
+    )
+}

@@ -1,0 +1,93 @@
+//! The HTTP API of the site, as pure functions: a request and the site in, an answer out.
+
+mod answer;
+mod catalog;
+mod customers;
+mod events;
+mod form;
+mod hosted_pages;
+mod idempotency;
+mod invoices;
+mod list;
+mod portal_sessions;
+mod read;
+mod subscriptions;
+
+pub(crate) use answer::Answer;
+pub(crate) use form::Form;
+pub(crate) use idempotency::Idempotency;
+
+use super::refusal::Refusal;
+use super::site::{Act, Cause, Site};
+use crate::moment::Moment;
+
+/// A request to `/api/v2`, its credentials already checked.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) is_post: bool,
+    /// The path below `/api/v2`, decoded, in segments.
+    pub(crate) path: Vec<String>,
+    pub(crate) query: &'a Form,
+    pub(crate) form: &'a Form,
+}
+
+/// Answers a request. Everything that is not served is a 404 in Chargebee's own shape.
+pub(crate) fn answer(site: &mut Site, request: &Request<'_>, now: Moment) -> Answer {
+    route(site, request, Act::new(now, Cause::Api)).unwrap_or_else(|refusal| Answer::refused(&refusal))
+}
+
+fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Refusal> {
+    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+    let (query, form) = (request.query, request.form);
+    match (request.is_post, path.as_slice()) {
+        (true, ["customers"]) => customers::create(site, form, act),
+        (false, ["customers"]) => customers::list(site, query),
+        (false, ["customers", id]) => customers::retrieve(site, id),
+        (true, ["customers", id]) => customers::update(site, id, form, act),
+        (true, ["customers", id, "delete"]) => customers::delete(site, id, act),
+        (true, ["customers", id, "subscription_for_items"]) => subscriptions::create(site, id, form, act),
+        (false, ["customers", id, "subscriptions"]) => subscriptions::list_for_customer(site, id, query),
+        (false, ["customers", id, "invoices"]) => invoices::list_for_customer(site, id, query),
+
+        (false, ["subscriptions"]) => subscriptions::list(site, query),
+        (false, ["subscriptions", id]) => subscriptions::retrieve(site, id),
+        (false, ["subscriptions", id, "retrieve_with_scheduled_changes"]) => {
+            subscriptions::retrieve_as_scheduled(site, id)
+        }
+        (false, ["subscriptions", id, "invoices"]) => invoices::list_for_subscription(site, id, query),
+        (true, ["subscriptions", id, action]) => subscriptions::act(site, id, action, form, act),
+
+        (true, ["hosted_pages", "checkout_new_for_items"]) => hosted_pages::checkout_new(site, form, act),
+        (true, ["hosted_pages", "checkout_existing_for_items"]) => hosted_pages::checkout_existing(site, form, act),
+        (false, ["hosted_pages"]) => hosted_pages::list(site, query),
+        (false, ["hosted_pages", id]) => hosted_pages::retrieve(site, id),
+        (true, ["hosted_pages", id, "acknowledge"]) => hosted_pages::acknowledge(site, id, act),
+
+        (true, ["portal_sessions"]) => portal_sessions::create(site, form, act),
+        (false, ["portal_sessions", id]) => portal_sessions::retrieve(site, id),
+        (true, ["portal_sessions", id, "logout"]) => portal_sessions::logout(site, id, act),
+
+        (false, ["invoices"]) => invoices::list(site, query),
+        (false, ["invoices", id]) => invoices::retrieve(site, id),
+        (false, ["transactions"]) => invoices::list_transactions(site, query),
+        (false, ["transactions", id]) => invoices::retrieve_transaction(site, id),
+
+        (false, ["items"]) => catalog::list_items(site, query),
+        (false, ["items", id]) => catalog::retrieve_item(site, id),
+        (false, ["item_prices"]) => catalog::list_prices(site, query),
+        (false, ["item_prices", id]) => catalog::retrieve_price(site, id),
+        (true, ["item_prices", id]) => catalog::update_price(site, id, form, act),
+
+        (false, ["events"]) => events::list(site, query),
+        (false, ["events", id]) => events::retrieve(site, id),
+
+        _ => Err(Refusal::no_such_route(&format!("/{}", path.join("/")))),
+    }
+}
+
+/// Whether a replay of this request may be answered from memory.
+///
+/// Source: Chargebee API docs, "Idempotency": every POST but the estimates.
+pub(crate) fn is_replayable(path: &[String]) -> bool {
+    path.first().is_none_or(|first| first != "estimates") && path.last().is_none_or(|last| !last.ends_with("_estimate"))
+}

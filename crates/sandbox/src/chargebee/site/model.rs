@@ -1,0 +1,303 @@
+//! The records of a site, as plain data. The rules are beside it, the wire names in `render`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::cards::Card;
+use super::table::Row;
+use crate::moment::PeriodUnit;
+
+/// `updated_at` and `resource_version`, which grow together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stamp {
+    pub(crate) updated_at: i64,
+    /// Milliseconds, strictly growing for one record.
+    pub(crate) resource_version: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Customer {
+    pub(crate) id: String,
+    /// The plain text members that were given: `company`, `email`, `locale`, …
+    pub(crate) texts: BTreeMap<&'static str, String>,
+    pub(crate) billing_address: BTreeMap<&'static str, String>,
+    pub(crate) auto_collection: bool,
+    pub(crate) meta_data: Option<Value>,
+    pub(crate) card: Option<StoredCard>,
+    /// Credits of downgrades, in minor units; used up by later invoices.
+    pub(crate) refundable_credits: i64,
+    pub(crate) created_at: i64,
+    pub(crate) stamp: Stamp,
+    pub(crate) deleted: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct StoredCard {
+    pub(crate) payment_source_id: String,
+    pub(crate) reference_id: String,
+    pub(crate) card: Card,
+    pub(crate) created_at: i64,
+    pub(crate) stamp: Stamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Future,
+    InTrial,
+    Active,
+    NonRenewing,
+    Paused,
+    Cancelled,
+}
+
+impl Status {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Status::Future => "future",
+            Status::InTrial => "in_trial",
+            Status::Active => "active",
+            Status::NonRenewing => "non_renewing",
+            Status::Paused => "paused",
+            Status::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) item_price_id: String,
+    pub(crate) quantity: i64,
+}
+
+/// One billing term: `[start, end)` in Unix seconds, and which one it is, counted from the anchor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Term {
+    pub(crate) anchor: i64,
+    pub(crate) cycle: i64,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ScheduledCancel {
+    pub(crate) at: i64,
+    pub(crate) asked_at: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ScheduledChange {
+    pub(crate) at: i64,
+    pub(crate) items: Vec<Item>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Subscription {
+    pub(crate) id: String,
+    pub(crate) customer_id: String,
+    pub(crate) currency: String,
+    pub(crate) items: Vec<Item>,
+    pub(crate) status: Status,
+    pub(crate) billing_period: i64,
+    pub(crate) billing_period_unit: PeriodUnit,
+    pub(crate) created_at: i64,
+    pub(crate) start_date: Option<i64>,
+    pub(crate) started_at: Option<i64>,
+    pub(crate) activated_at: Option<i64>,
+    pub(crate) trial_start: Option<i64>,
+    pub(crate) trial_end: Option<i64>,
+    pub(crate) term: Option<Term>,
+    pub(crate) scheduled_cancel: Option<ScheduledCancel>,
+    pub(crate) cancelled_at: Option<i64>,
+    pub(crate) cancel_reason: Option<&'static str>,
+    pub(crate) cancel_reason_code: Option<String>,
+    pub(crate) pause_date: Option<i64>,
+    pub(crate) resume_date: Option<i64>,
+    pub(crate) scheduled_change: Option<ScheduledChange>,
+    /// `None` follows the customer's.
+    pub(crate) auto_collection: Option<bool>,
+    pub(crate) meta_data: Option<Value>,
+    /// Invoices that are due or were given up, oldest first.
+    pub(crate) unpaid: Vec<usize>,
+    /// Lines that wait for the next invoice.
+    pub(crate) unbilled: Vec<LineItem>,
+    /// Whether an invoice was raised before.
+    pub(crate) invoiced: bool,
+    /// Set from outside: the next charge is declined, whatever the card.
+    pub(crate) fail_next_payment: bool,
+    pub(crate) stamp: Stamp,
+    pub(crate) deleted: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct LineItem {
+    pub(crate) id: String,
+    pub(crate) date_from: i64,
+    pub(crate) date_to: i64,
+    pub(crate) unit_amount: i64,
+    pub(crate) quantity: i64,
+    pub(crate) amount: i64,
+    pub(crate) item_price_id: String,
+    pub(crate) description: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InvoiceStatus {
+    Paid,
+    PaymentDue,
+    NotPaid,
+}
+
+impl InvoiceStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            InvoiceStatus::Paid => "paid",
+            InvoiceStatus::PaymentDue => "payment_due",
+            InvoiceStatus::NotPaid => "not_paid",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) transaction: usize,
+    pub(crate) at: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Invoice {
+    pub(crate) id: String,
+    pub(crate) customer_id: String,
+    pub(crate) subscription_id: String,
+    pub(crate) currency: String,
+    pub(crate) status: InvoiceStatus,
+    pub(crate) date: i64,
+    pub(crate) total: i64,
+    pub(crate) credits_applied: i64,
+    pub(crate) amount_paid: i64,
+    pub(crate) paid_at: Option<i64>,
+    pub(crate) first_invoice: bool,
+    pub(crate) lines: Vec<LineItem>,
+    /// Charges of this invoice that were tried, oldest first.
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) dunning_status: Option<&'static str>,
+    pub(crate) next_retry_at: Option<i64>,
+    pub(crate) stamp: Stamp,
+}
+
+impl Invoice {
+    pub(crate) fn amount_due(&self) -> i64 {
+        self.total - self.credits_applied - self.amount_paid
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Transaction {
+    pub(crate) id: String,
+    pub(crate) invoice: usize,
+    pub(crate) customer_id: String,
+    pub(crate) subscription_id: String,
+    pub(crate) payment_source_id: String,
+    pub(crate) masked_card_number: String,
+    pub(crate) currency: String,
+    pub(crate) amount: i64,
+    pub(crate) date: i64,
+    pub(crate) succeeded: bool,
+    pub(crate) stamp: Stamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageState {
+    Created,
+    Requested,
+    Succeeded,
+    Cancelled,
+    Acknowledged,
+}
+
+impl PageState {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            PageState::Created => "created",
+            PageState::Requested => "requested",
+            PageState::Succeeded => "succeeded",
+            PageState::Cancelled => "cancelled",
+            PageState::Acknowledged => "acknowledged",
+        }
+    }
+}
+
+/// What finishing the page will do.
+#[derive(Debug, Clone)]
+pub(crate) enum PageTask {
+    /// `checkout_new`
+    New {
+        subscription_id: Option<String>,
+        /// `None`: the price's own trial; `Some(0)`: none; else Unix seconds.
+        trial_end: Option<i64>,
+        items: Vec<Item>,
+        customer_id: Option<String>,
+        /// What the request said about a customer that may not exist yet.
+        customer: Box<super::customers::CustomerInput>,
+    },
+    /// `checkout_existing`
+    Existing { subscription_id: String, change: Box<super::changes::Change> },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct HostedPage {
+    pub(crate) id: String,
+    pub(crate) task: PageTask,
+    pub(crate) state: PageState,
+    pub(crate) redirect_url: Option<String>,
+    pub(crate) cancel_url: Option<String>,
+    pub(crate) pass_thru_content: Option<String>,
+    pub(crate) created_at: i64,
+    pub(crate) expires_at: i64,
+    /// What the page produced, as it was when it was finished.
+    pub(crate) content: Option<Value>,
+    pub(crate) stamp: Stamp,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct PortalSession {
+    pub(crate) id: String,
+    pub(crate) token: String,
+    /// Names the session in the address bar once the single-use token is spent.
+    pub(crate) browser_key: String,
+    pub(crate) customer_id: String,
+    pub(crate) redirect_url: Option<String>,
+    pub(crate) status: &'static str,
+    pub(crate) created_at: i64,
+    pub(crate) expires_at: i64,
+    pub(crate) login_at: Option<i64>,
+    pub(crate) logout_at: Option<i64>,
+}
+
+/// An event, its content frozen at the moment it happened.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) occurred_at: i64,
+    pub(crate) source: &'static str,
+    pub(crate) user: Option<String>,
+    pub(crate) event_type: &'static str,
+    pub(crate) content: Arc<RawValue>,
+    /// The organization it is about, for people who look at deliveries.
+    pub(crate) organization_id: Option<String>,
+    pub(crate) webhook_status: &'static str,
+}
+
+macro_rules! rows {
+    ($($row:ty),*) => {
+        $(impl Row for $row {
+            fn id(&self) -> &str {
+                &self.id
+            }
+        })*
+    };
+}
+
+rows!(Customer, Subscription, Invoice, Transaction, HostedPage, PortalSession, Event);

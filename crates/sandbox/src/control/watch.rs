@@ -1,0 +1,144 @@
+//! Looking: what was asked of the providers, what was sent, and what they hold.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::Failure;
+use crate::chargebee::site::Site;
+use crate::chargebee::site::catalog::ItemType;
+use crate::chargebee::site::model::Status;
+use crate::deliveries::outbox::Delivery;
+use crate::router::json_response;
+use crate::scalekit::directory::Directory;
+use crate::server::Shared;
+
+type Params = Query<HashMap<String, String>>;
+
+fn param<'a>(params: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
+    params.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// `path` is compared as a whole; with a `*` at its end, as a beginning.
+pub(super) async fn requests(State(shared): State<Arc<Shared>>, Query(params): Params) -> Response {
+    let body = shared.with(|world, _| {
+        world.requests.render(param(&params, "provider"), param(&params, "method"), param(&params, "path"))
+    });
+    json_response(200, body.to_string())
+}
+
+fn delivery(row: &Delivery) -> Value {
+    json!({
+        "id": row.id,
+        "at": row.at.rfc3339(),
+        "provider": row.provider.as_str(),
+        "eventId": row.event_id,
+        "eventType": row.event_type,
+        "organizationId": row.organization_id,
+        "state": row.state.as_str(),
+        "attempts": row.attempts,
+        "lastStatus": row.last_status,
+        "nextAttemptAt": row.next_attempt_at.map(|at| at.rfc3339()),
+    })
+}
+
+pub(super) async fn deliveries(State(shared): State<Arc<Shared>>, Query(params): Params) -> Response {
+    let (provider, state) = (param(&params, "provider"), param(&params, "state"));
+    let rows: Vec<Value> = shared.with(|world, _| {
+        world
+            .outbox
+            .rows()
+            .iter()
+            .filter(|row| provider.is_none_or(|provider| row.provider.as_str() == provider))
+            .filter(|row| state.is_none_or(|state| row.state.as_str() == state))
+            .map(delivery)
+            .collect()
+    });
+    json_response(200, json!({ "total": rows.len(), "deliveries": rows }).to_string())
+}
+
+/// Sends a delivery once more, now. Answers its row, pending again.
+pub(super) async fn resend(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Response, Failure> {
+    let row = shared.with(|world, now| world.outbox.resend(&id, now).map(delivery));
+    let row = row.ok_or_else(|| Failure::not_found(format!("there is no delivery {id}")))?;
+    Ok(json_response(200, row.to_string()))
+}
+
+pub(super) async fn truth(State(shared): State<Arc<Shared>>) -> Response {
+    let body = shared.with(|world, _| {
+        let site = &world.site;
+        let customers: Vec<Value> = site
+            .customers
+            .iter()
+            .map(|row| {
+                json!({
+                    "provider": "chargebee",
+                    "id": row.id,
+                    "organizationId": site.organization_of_customer(&row.id),
+                    "company": row.texts.get("company"),
+                    "deleted": row.deleted,
+                })
+            })
+            .collect();
+        let subscriptions: Vec<Value> = (0..site.subscriptions.len())
+            .filter(|position| !site.subscriptions[*position].deleted)
+            .map(|position| subscription_truth(site, position))
+            .collect();
+        json!({
+            "organizations": organizations(&world.directory),
+            "customers": customers,
+            "subscriptions": subscriptions,
+        })
+    });
+    json_response(200, body.to_string())
+}
+
+fn organizations(directory: &Directory) -> Vec<Value> {
+    directory
+        .organizations()
+        .iter()
+        .map(|row| {
+            let members: Vec<Value> = row
+                .members
+                .iter()
+                .map(|member| {
+                    let email = directory.user(&member.user_id).map(|user| user.email.as_str());
+                    json!({ "userId": member.user_id, "email": email, "active": member.active })
+                })
+                .collect();
+            json!({
+                "id": row.id,
+                "displayName": row.display_name,
+                "externalId": row.external_id,
+                "deleted": row.deleted_at.is_some(),
+                "members": members,
+            })
+        })
+        .collect()
+}
+
+/// A subscription's row of truth: the provider's words, times in Unix seconds.
+pub(crate) fn subscription_truth(site: &Site, position: usize) -> Value {
+    let row = &site.subscriptions[position];
+    let items: Vec<Value> =
+        row.items.iter().map(|item| json!({ "priceId": item.item_price_id, "quantity": item.quantity })).collect();
+    let plan = row.items.iter().find(|item| {
+        site.catalog.prices.get(&item.item_price_id).is_some_and(|price| price.item_type == ItemType::Plan)
+    });
+    let ended = row.status == Status::Cancelled;
+    json!({
+        "provider": "chargebee",
+        "id": row.id,
+        "customerId": row.customer_id,
+        "organizationId": site.organization_of_subscription(row),
+        "status": row.status.as_str(),
+        "items": items,
+        "seats": plan.map(|item| item.quantity),
+        "trialEnd": row.trial_end.filter(|_| row.trial_start.is_some()),
+        "periodEnd": row.term.map(|term| term.end),
+        "cancelAt": row.scheduled_cancel.as_ref().filter(|_| !ended).map(|cancel| cancel.at),
+    })
+}

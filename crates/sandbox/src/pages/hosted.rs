@@ -1,0 +1,162 @@
+//! The hosted checkout page.
+//!
+//! Source: Chargebee API docs, "Hosted pages": after success the browser goes to `redirect_url`, after a cancellation
+//! to `cancel_url`, each with `id` and `state` appended.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
+
+use super::layout::{escape, instant, money, page};
+use crate::chargebee::api::Form;
+use crate::chargebee::site::cards::NAMED;
+use crate::chargebee::site::checkout::NotFinished;
+use crate::chargebee::site::model::{Item, PageState, PageTask};
+use crate::chargebee::site::{Act, Cause, Site};
+use crate::server::Shared;
+
+/// The id in the address of a checkout page.
+pub(crate) fn id_in(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    let mut parts = url.path_segments()?.filter(|part| !part.is_empty());
+    let known = parts.next() == Some("pages") && parts.next() == Some("v4");
+    let id = parts.next().filter(|_| known)?.to_owned();
+    parts.next().is_none().then_some(id)
+}
+
+fn with_state(url: &str, id: &str, state: &str) -> String {
+    let Ok(mut url) = url::Url::parse(url) else { return url.to_owned() };
+    url.query_pairs_mut().append_pair("id", id).append_pair("state", state);
+    url.into()
+}
+
+/// Where the browser goes after success.
+pub(crate) fn success_url(site: &Site, position: usize) -> Option<String> {
+    let row = &site.hosted_pages[position];
+    row.redirect_url.as_deref().map(|url| with_state(url, &row.id, "succeeded"))
+}
+
+fn cancel_url(site: &Site, position: usize) -> Option<String> {
+    let row = &site.hosted_pages[position];
+    row.cancel_url.as_deref().or(row.redirect_url.as_deref()).map(|url| with_state(url, &row.id, "cancelled"))
+}
+
+fn gone() -> Response {
+    page(StatusCode::NOT_FOUND, "No such checkout", false, "<p>There is no checkout page at this address.</p>")
+}
+
+pub(super) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    shared.with(|world, now| {
+        let Some(position) = world.site.hosted_pages.position(&id) else { return gone() };
+        world.site.open_page(position, Act::new(now, Cause::HostedPage));
+        render(&world.site, position, now.secs(), None)
+    })
+}
+
+pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Response {
+    let form = Form::parse(&body);
+    shared.with(|world, now| {
+        let site = &mut world.site;
+        let Some(position) = site.hosted_pages.position(&id) else { return gone() };
+        let act = Act::new(now, Cause::HostedPage);
+        let cancels = form.get("action") == Some("cancel");
+        let result = if cancels {
+            site.cancel_page(position, act)
+        } else {
+            site.finish_page(position, form.get("card").unwrap_or_default(), act)
+        };
+        match result {
+            Ok(()) => {
+                let target = if cancels { cancel_url(site, position) } else { success_url(site, position) };
+                target.map_or_else(
+                    || render(site, position, now.secs(), None),
+                    |target| Redirect::to(&target).into_response(),
+                )
+            }
+            Err(NotFinished::Over(_)) => render(site, position, now.secs(), None),
+            Err(NotFinished::Declined(message)) => render(site, position, now.secs(), Some(&message)),
+            Err(NotFinished::Refused(refusal)) => render(site, position, now.secs(), Some(&refusal.message)),
+        }
+    })
+}
+
+fn render(site: &Site, position: usize, now_secs: i64, problem: Option<&str>) -> Response {
+    let row = &site.hosted_pages[position];
+    if let Some(reason) = site.page_over(position, now_secs) {
+        let bought = matches!(row.state, PageState::Succeeded | PageState::Acknowledged);
+        let title = if bought { "Thank you" } else { "This checkout is over" };
+        let back = row.redirect_url.as_deref().or(row.cancel_url.as_deref());
+        let back = back.map(|url| format!("<p><a href=\"{}\">Back to the product</a></p>", escape(url)));
+        let text = format!("<p>{}</p>{}", escape(reason), back.unwrap_or_default());
+        let status = if bought { StatusCode::OK } else { StatusCode::GONE };
+        return page(status, title, false, &text);
+    }
+    let (items, note): (&[Item], String) = match &row.task {
+        PageTask::New { items, trial_end, .. } => {
+            let basket = site.check_items(items).ok();
+            let trial = basket.and_then(|basket| Site::trial_end(&basket, *trial_end, now_secs, "").ok()).flatten();
+            let note = trial.map(|end| {
+                format!("<p>Your trial runs until <strong>{}</strong>. Nothing is charged today.</p>", instant(end))
+            });
+            (items, note.unwrap_or_default())
+        }
+        PageTask::Existing { change, .. } => (&change.items, "<p>This changes your subscription.</p>".into()),
+    };
+    let mut lines = String::new();
+    let mut currency = String::new();
+    for item in items {
+        if let Some(price) = site.catalog.prices.get(&item.item_price_id) {
+            currency.clone_from(&price.currency);
+            let amount = money(price.amount(item.quantity), &price.currency);
+            let period = price.period.map(|(_, unit)| format!(" a {}", unit.as_str())).unwrap_or_default();
+            let name = escape(&price.name);
+            let quantity = item.quantity;
+            lines.push_str(&format!(
+                "<p class=\"total\"><span>{name} × {quantity}</span><span>{amount}{period}</span></p>"
+            ));
+        }
+    }
+    let problem = problem.map(|problem| {
+        format!("<div class=\"box error\" role=\"alert\"><strong>Not paid.</strong> {}</div>", escape(problem))
+    });
+    let cards: String = NAMED.iter().map(|(number, what)| format!("<li><code>{number}</code> {what}</li>")).collect();
+    let total = money(site.items_amount(items, true), &currency);
+    let content = format!(
+        "{problem}<div class=\"box\">{lines}<p class=\"total\"><span>Total</span><span>{total}</span></p></div>{note}\
+         <form method=\"post\" class=\"box\"><label for=\"card\">Card number</label>\
+         <input type=\"text\" id=\"card\" name=\"card\" value=\"{first}\" inputmode=\"numeric\" autocomplete=\"off\" required>\
+         <button class=\"main\" name=\"action\" value=\"pay\">Pay</button>\
+         <button name=\"action\" value=\"cancel\" formnovalidate>Cancel</button></form>\
+         <h2>Test cards</h2><ul>{cards}</ul>\
+         <p class=\"muted\">Any expiry in the future and any security code would do; this page does not ask for them. \
+         The page is open until {until}.</p>",
+        problem = problem.as_deref().unwrap_or_default(),
+        first = NAMED[0].0,
+        until = instant(row.expires_at),
+    );
+    let status = if problem.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
+    page(status, "Checkout", false, &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_appended_to_what_is_there() {
+        assert_eq!(with_state("http://a/b", "1", "succeeded"), "http://a/b?id=1&state=succeeded");
+        assert_eq!(with_state("http://a/b?c=d", "1", "cancelled"), "http://a/b?c=d&id=1&state=cancelled");
+    }
+
+    #[test]
+    fn only_addresses_of_checkout_pages_have_an_id() {
+        assert_eq!(id_in("http://127.0.0.1:1/pages/v4/abc/").as_deref(), Some("abc"));
+        assert_eq!(id_in("http://127.0.0.1:1/pages/v4/abc?x=1").as_deref(), Some("abc"));
+        for other in ["", "abc", "http://a/pages/v4/", "http://a/pages/v4/a/b", "http://a/x/v4/abc"] {
+            assert_eq!(id_in(other), None, "{other}");
+        }
+    }
+}

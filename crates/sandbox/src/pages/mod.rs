@@ -1,0 +1,22 @@
+//! What a person sees in a browser. Every page says that it is a sandbox and works without scripts.
+
+pub(crate) mod home;
+pub(crate) mod hosted;
+mod layout;
+mod portal;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::server::Shared;
+
+pub(crate) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/", get(home::show).post(home::advance))
+        .route("/pages/v4/{id}/", get(hosted::show).post(hosted::submit))
+        .route("/pages/v4/{id}", get(hosted::show).post(hosted::submit))
+        .route("/portal/v2/authenticate", get(portal::authenticate))
+        .route("/portal/v2/home/{key}", get(portal::show).post(portal::submit))
+}

@@ -1,0 +1,125 @@
+//! The tokens of a signed-in person, and those of the management API.
+//!
+//! Times in tokens are machine time: whoever verifies them asks the machine, not the business clock.
+//!
+//! Source: Scalekit docs, "Access token claims", "ID token claims".
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value, json};
+
+use super::keys::{Keys, SignWith};
+use super::render::given_name;
+use crate::moment::Moment;
+
+/// Who a token is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) user_id: String,
+    pub(crate) email: String,
+    /// The organization and its external id; `None` for products without organizations.
+    pub(crate) organization: Option<(String, Option<String>)>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) session_id: String,
+    pub(crate) token_id: String,
+}
+
+/// How the tokens are to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) ttl_seconds: i64,
+    /// Overrides of access token claims; null removes one.
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) sign_with: SignWith,
+}
+
+/// Who signs and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Issuer<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) keys: &'a Keys,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) access_token: String,
+    pub(crate) id_token: String,
+}
+
+/// Signs an access token and an ID token.
+pub(crate) fn issue(issuer: Issuer<'_>, subject: &Subject, wish: Wish, machine_now: Moment) -> Pair {
+    let now = machine_now.secs();
+    let expires = now.saturating_add(wish.ttl_seconds);
+    // A token that is already over was issued before it ended.
+    let issued = if wish.ttl_seconds > 0 { now } else { expires.saturating_sub(300) };
+    let is_admin = subject.roles.iter().any(|role| role == "admin" || role == "owner");
+    let permissions: &[&str] = if is_admin { &["billing:manage", "billing:read"] } else { &["billing:read"] };
+    let mut access = json!({
+        "iss": issuer.url,
+        "aud": [issuer.client_id],
+        "sub": subject.user_id,
+        "sid": subject.session_id,
+        "client_id": issuer.client_id,
+        "jti": subject.token_id,
+        "iat": issued,
+        "nbf": issued,
+        "exp": expires,
+        "roles": subject.roles,
+        "permissions": permissions,
+        "scope": "openid profile email offline_access",
+    });
+    let mut id = json!({
+        "iss": issuer.url,
+        "aud": [issuer.client_id],
+        "azp": issuer.client_id,
+        "sub": subject.user_id,
+        "sid": subject.session_id,
+        "client_id": issuer.client_id,
+        "amr": ["pwd"],
+        "iat": issued,
+        "exp": if wish.ttl_seconds > 0 { now.saturating_add(wish.ttl_seconds.max(1_800)) } else { expires },
+        "email": subject.email,
+        "email_verified": true,
+        "name": given_name(&subject.email),
+        "given_name": given_name(&subject.email),
+    });
+    if let Some((organization_id, external_id)) = &subject.organization {
+        for claims in [&mut access, &mut id] {
+            claims["oid"] = organization_id.as_str().into();
+            if let Some(external_id) = external_id {
+                claims["xoid"] = external_id.as_str().into();
+            }
+        }
+    }
+    if let Some(claims) = access.as_object_mut() {
+        for (name, value) in wish.claims {
+            if value.is_null() {
+                claims.remove(&name);
+            } else {
+                claims.insert(name, value);
+            }
+        }
+    }
+    let access_token = issuer.keys.sign(&access, wish.sign_with);
+    let hash = digest(&SHA256, access_token.as_bytes());
+    id["at_hash"] = URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]).into();
+    Pair { id_token: issuer.keys.sign(&id, wish.sign_with), access_token }
+}
+
+/// Signs a token for the management API.
+pub(super) fn management(issuer: Issuer<'_>, token_id: &str, ttl_seconds: i64, machine_now: Moment) -> String {
+    let now = machine_now.secs();
+    let claims = json!({
+        "iss": issuer.url,
+        "sub": issuer.client_id,
+        "client_id": issuer.client_id,
+        "jti": token_id,
+        "iat": now,
+        "nbf": now,
+        "exp": now.saturating_add(ttl_seconds),
+        "scope": "openid",
+    });
+    issuer.keys.sign(&claims, SignWith::Dev)
+}

@@ -1,0 +1,265 @@
+//! What we speak against what the providers document: names of members, contents of events, encoded requests.
+//!
+//! The documents are read from `TOLLKEEPER_CONTRACTS`, by default `../shared/contracts` beside the workspace.
+
+use std::path::PathBuf;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// A document, or `None` where the contracts are not at hand; under `CI=true` that is a failure.
+fn contract(name: &str) -> Option<Value> {
+    let folder = std::env::var_os("TOLLKEEPER_CONTRACTS").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/contracts")),
+        PathBuf::from,
+    );
+    match std::fs::read_to_string(folder.join(name)) {
+        Ok(text) => Some(serde_json::from_str(&text).unwrap()),
+        Err(reason) => {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{name}: {reason}");
+            eprintln!("skipped: {name} is not at hand ({reason})");
+            None
+        }
+    }
+}
+
+/// Names of members that the schema does not have, with where they are.
+fn strangers(schemas: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+    let schema = match schema.get("$ref").and_then(Value::as_str) {
+        Some(reference) => &schemas[reference.rsplit('/').next().unwrap()],
+        None => schema,
+    };
+    match value {
+        Value::Object(members) => {
+            // A schema without members says nothing about them (metadata).
+            let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
+            for (name, value) in members {
+                let at = format!("{at}.{name}");
+                match properties.get(name) {
+                    Some(schema) => strangers(schemas, schema, value, &at, found),
+                    None if name == "object" => {}
+                    None => found.push(at),
+                }
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                strangers(schemas, &schema["items"], value, at, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `credit_notes` and `subscriptions` are written in the plural where the catalogue has the singular.
+fn resource<'c>(content: &'c Value, name: &str) -> Option<&'c Value> {
+    content.get(name).or_else(|| content.get(name.strip_suffix('s')?).filter(|entry| entry["array"] == true))
+}
+
+/// A world in which most events have happened.
+async fn busy_world() -> World {
+    let world = World::start().await;
+    world.subscribed("ls_1", "growth-plan-monthly", GOOD_CARD).await;
+    world.bill("/customers/org_acme", &[("email", "a@acme.test"), ("billing_address[city]", "Berlin")]).await;
+    world.advance(14 * 86_400).await;
+    let scale = [
+        ("subscription_items[item_price_id][0]", "scale-plan-monthly"),
+        ("subscription_items[quantity][0]", "4"),
+        ("subscription_items[item_price_id][1]", "extra-projects-monthly"),
+    ];
+    world.bill("/subscriptions/ls_1/update_for_items", &scale).await;
+    let later = [("subscription_items[item_price_id][0]", "starter-plan-monthly"), ("change_option", "end_of_term")];
+    world.bill("/subscriptions/ls_1/update_for_items", &later).await;
+    world.bill("/subscriptions/ls_1/remove_scheduled_changes", &[]).await;
+    world.done("/sandbox/subscriptions/ls_1", json!({ "failNextPayment": true })).await;
+    world.advance(40 * 86_400).await;
+    let path = "/sandbox/subscriptions/ls_1";
+    for body in [
+        json!({ "pause": true }),
+        json!({ "resume": true }),
+        json!({ "cancelAtPeriodEnd": true }),
+        json!({ "cancelAtPeriodEnd": false }),
+        json!({ "cancel": true }),
+    ] {
+        world.done(path, body).await;
+    }
+    world.bill("/subscriptions/ls_1/reactivate", &[]).await;
+    world.page("ls_2", "starter-plan-monthly", &[]).await;
+    world.bill("/portal_sessions", &[("customer[id]", "org_acme"), ("redirect_url", "http://app.invalid/")]).await;
+    world
+}
+
+#[tokio::test]
+async fn answers_have_only_documented_members() {
+    let Some(document) = contract("chargebee/openapi.trimmed.json") else { return };
+    let world = busy_world().await;
+    let schemas = &document["components"]["schemas"];
+    let mut found = Vec::new();
+    let lists = [
+        ("/customers", "customer", "Customer"),
+        ("/subscriptions", "subscription", "Subscription"),
+        ("/hosted_pages", "hosted_page", "HostedPage"),
+        ("/invoices", "invoice", "Invoice"),
+        ("/transactions", "transaction", "Transaction"),
+        ("/items", "item", "Item"),
+        ("/item_prices", "item_price", "ItemPrice"),
+        ("/events", "event", "Event"),
+    ];
+    for (path, name, schema) in lists {
+        let body = world.read(path, &[("limit", "100")]).await;
+        let list = body["list"].as_array().unwrap();
+        assert!(!list.is_empty(), "{path}");
+        for entry in list {
+            assert_eq!(entry[name]["object"], name, "{path}");
+            strangers(schemas, &schemas[schema], &entry[name], name, &mut found);
+        }
+    }
+    let session = world.bill("/portal_sessions", &[("customer[id]", "org_acme")]).await;
+    strangers(schemas, &schemas["PortalSession"], &session["portal_session"], "portal_session", &mut found);
+    found.sort();
+    found.dedup();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[tokio::test]
+async fn events_have_only_documented_contents() {
+    let (Some(document), Some(catalogue)) =
+        (contract("chargebee/openapi.trimmed.json"), contract("chargebee/event-catalog.json"))
+    else {
+        return;
+    };
+    let world = busy_world().await;
+    let schemas = &document["components"]["schemas"];
+    let mut found = Vec::new();
+    let mut types = std::collections::BTreeSet::new();
+    for event in world.receiver.events() {
+        let event_type = event["event_type"].as_str().unwrap();
+        types.insert(event_type.to_owned());
+        strangers(schemas, &schemas["WebhookEvent"], &event, event_type, &mut found);
+        let known = &catalogue["events"][event_type]["content"];
+        assert!(known.is_object(), "{event_type} is not in the catalogue");
+        for (name, value) in event["content"].as_object().unwrap() {
+            match resource(known, name) {
+                Some(entry) => {
+                    let schema = &schemas[entry["resource"].as_str().unwrap()];
+                    for one in value.as_array().unwrap_or(&vec![value.clone()]) {
+                        strangers(schemas, schema, one, &format!("{event_type}.{name}"), &mut found);
+                    }
+                }
+                None => found.push(format!("{event_type}: {name}")),
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(types.len() >= 16, "{types:?}");
+}
+
+#[tokio::test]
+async fn events_have_the_members_of_the_recorded_ones() {
+    let world = World::start().await;
+    world.subscribed("ls_1", "scale-plan-monthly", GOOD_CARD).await;
+    world.bill("/subscriptions/ls_1/delete", &[]).await;
+    let form = [
+        ("subscription_items[item_price_id][0]", "scale-plan-monthly"),
+        ("subscription_items[quantity][0]", "2"),
+        ("trial_end", "1768435200"),
+    ];
+    world.bill("/customers/org_acme/subscription_for_items", &form).await;
+    world.advance(50 * 86_400).await;
+    for name in ["subscription_created.in_trial", "subscription_activated", "payment_succeeded", "subscription_renewed"]
+    {
+        let Some(recorded) = contract(&format!("chargebee/fixtures/events/{name}.json")) else { return };
+        let event_type = recorded["event_type"].as_str().unwrap();
+        let recorded_status = &recorded["content"]["subscription"]["status"];
+        let ours = world
+            .receiver
+            .events()
+            .into_iter()
+            .find(|event| {
+                event["event_type"] == event_type
+                    && event["content"]["subscription"]["status"] == *recorded_status
+                    && (event_type == "subscription_created" || event["source"] == "scheduled_job")
+            })
+            .unwrap();
+        for (resource, members) in recorded["content"].as_object().unwrap() {
+            for member in members.as_object().unwrap().keys() {
+                let ours = &ours["content"][resource];
+                // The network address of whoever made a customer is not known here.
+                assert!(
+                    member == "created_from_ip" || member == "email" || ours.get(member).is_some(),
+                    "{name}: {resource}.{member}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn recorded_requests_are_decoded_as_recorded() {
+    let Some(samples) = contract("chargebee/sdk-wire-samples.json") else { return };
+    let world = World::start().await;
+    let mut sent = 0;
+    for (name, sample) in samples.as_object().unwrap() {
+        let method: Method = sample["method"].as_str().unwrap().parse().unwrap();
+        let mut request = world
+            .client
+            .request(method, world.url(sample["target"].as_str().unwrap()))
+            .body(sample["body"].as_str().unwrap().to_owned());
+        for (header, value) in sample["headers"].as_object().unwrap() {
+            request = request.header(header, value.as_str().unwrap());
+        }
+        let (status, _) = answer(request.send().await.unwrap()).await;
+        assert_ne!(status, 401, "{name}: the recorded key is ours");
+        let log = world.get("/sandbox/requests").await;
+        let logged = log["requests"].as_array().unwrap().last().unwrap();
+        let decoded = sample["body_decoded"].as_str().unwrap();
+        if let Ok(recorded) = serde_json::from_str::<Value>(decoded) {
+            assert_eq!(logged["body"], recorded, "{name}");
+        } else {
+            let pairs = logged["body"].as_object().cloned().unwrap_or_default();
+            let mut length = pairs.len().saturating_sub(1);
+            for (key, value) in &pairs {
+                let pair = format!("{key}={}", value.as_str().unwrap());
+                assert!(decoded.contains(&pair), "{name}: {pair}");
+                length += pair.len();
+            }
+            assert_eq!(length, decoded.len(), "{name}: nothing more was recorded");
+        }
+        sent += 1;
+    }
+    assert!(sent >= 20);
+}
+
+#[tokio::test]
+async fn notices_have_the_members_of_the_recorded_ones() {
+    let world = World::start().await;
+    let id = world.done("/sandbox/organizations", json!({ "displayName": "Acme" })).await["id"].clone();
+    let path = format!("/sandbox/organizations/{}", id.as_str().unwrap());
+    let user = world.done(&format!("{path}/users"), json!({ "email": "ada@acme.test" })).await;
+    world.control(Method::PATCH, &path, json!({ "displayName": "Acme 2" })).await;
+    world.control(Method::DELETE, &format!("{path}/users/{}", user["userId"].as_str().unwrap()), Value::Null).await;
+    world.control(Method::DELETE, &path, Value::Null).await;
+    for kind in [
+        "organization.created",
+        "organization.updated",
+        "organization.deleted",
+        "user.organization_membership_created",
+        "user.organization_membership_deleted",
+    ] {
+        let Some(recorded) = contract(&format!("scalekit/payloads/{kind}.json")) else { return };
+        let ours = world.receiver.notice(kind).await.json();
+        let names = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        assert_eq!(names(&ours), names(&recorded), "{kind}");
+        assert_eq!(ours["display_name"], recorded["display_name"]);
+        assert_eq!(ours["object"], recorded["object"]);
+        assert_eq!(names(&ours["data"]), names(&recorded["data"]), "{kind}");
+        if let Some(user) = recorded["data"].get("user") {
+            assert_eq!(names(&ours["data"]["user"]), names(user), "{kind}");
+            assert_eq!(names(&ours["data"]["organization"]), names(&recorded["data"]["organization"]), "{kind}");
+        }
+    }
+}
