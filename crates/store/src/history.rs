@@ -1,0 +1,124 @@
+//! What was decided about an organization, in order.
+
+use sqlx::types::Json;
+use tollkeeper_core::{
+    effect::Transition,
+    ids::{OrganizationId, SubscriptionId},
+    time::Timestamp,
+};
+
+use crate::{
+    C, Cause, CauseKind, Error, Tx,
+    value::{At, instant},
+};
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryRow {
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// Its version because of this decision.
+    pub seq: i64,
+    /// When, in business time.
+    pub at: Timestamp,
+    /// What made us decide.
+    pub cause: Cause,
+    /// The row that changed, if one did.
+    pub subscription_id: Option<SubscriptionId>,
+    /// That row before, as JSON; `None` when it was new.
+    pub before: Option<serde_json::Value>,
+    /// That row after, as JSON; its `version` is what the decision carried, not what the row has.
+    pub after: Option<serde_json::Value>,
+    /// A sentence for the console.
+    pub why: String,
+}
+
+row! {
+    struct Row {
+        organization_id: String,
+        seq: i64,
+        at: Option<At<Timestamp>>,
+        cause: String,
+        cause_id: String,
+        subscription_id: Option<String>,
+        before: Option<Json<serde_json::Value>>,
+        after: Option<Json<serde_json::Value>>,
+        why: String,
+    }
+}
+
+impl Row {
+    fn read(self) -> Result<HistoryRow, Error> {
+        let id = format!("{}/{}", self.organization_id, self.seq);
+        let corrupt = |column, problem: String| Error::Corrupt { table: "history", column, id: id.clone(), problem };
+        let Some(kind) = CauseKind::ALL.into_iter().find(|kind| kind.as_str() == self.cause) else {
+            return Err(corrupt("cause", format!("is `{}`", self.cause)));
+        };
+        let at = instant(self.at).ok_or_else(|| corrupt("at", "is empty".to_owned()))?;
+        Ok(HistoryRow {
+            organization_id: self.organization_id.into(),
+            seq: self.seq,
+            at,
+            cause: Cause { kind, id: self.cause_id },
+            subscription_id: self.subscription_id.map(Into::into),
+            before: self.before.map(|document| document.0),
+            after: self.after.map(|document| document.0),
+            why: self.why,
+        })
+    }
+}
+
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    seq: i64,
+    transition: &Transition,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let changed = transition.next.as_ref();
+    sql!(
+        tx.c(),
+        exec,
+        "
+        INSERT INTO history (organization_id, seq, at, cause, cause_id, subscription_id, before, after, why)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        organization.as_str(),
+        seq,
+        At(now),
+        cause.kind.as_str(),
+        &cause.id,
+        changed.map(|row| row.id.as_str()),
+        transition.before.as_ref().map(Json),
+        changed.map(Json),
+        &transition.why
+    )?;
+    Ok(())
+}
+
+/// Reads at most `limit` decisions about an organization, oldest first, those after `after_seq`.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn list(
+    c: C<'_>,
+    organization: &OrganizationId,
+    after_seq: i64,
+    limit: i64,
+) -> Result<Vec<HistoryRow>, Error> {
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row,
+        "
+        SELECT organization_id, seq, at, cause, cause_id, subscription_id, before, after, why
+        FROM history
+        WHERE organization_id = $1
+          AND seq > $2
+        ORDER BY seq
+        LIMIT $3",
+        organization.as_str(),
+        after_seq,
+        limit
+    )?;
+    rows.into_iter().map(Row::read).collect()
+}

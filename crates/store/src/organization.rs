@@ -1,0 +1,171 @@
+//! Rows of organizations.
+
+use tollkeeper_core::{ids::OrganizationId, organization::Organization, time::Timestamp};
+
+use crate::{
+    C, Error, Tx, dialect,
+    value::{At, at, instant},
+};
+
+row! {
+    struct Row {
+        id: String,
+        display_name: String,
+        external_id: Option<String>,
+        email: Option<String>,
+        locale: Option<String>,
+        currency: Option<String>,
+        billing_provider: String,
+        had_trial: bool,
+        version: i64,
+        identity_updated_at: Option<At<Timestamp>>,
+        deleted_at: Option<At<Timestamp>>,
+        created_at: Option<At<Timestamp>>,
+        updated_at: Option<At<Timestamp>>,
+    }
+}
+
+impl Row {
+    fn read(self) -> Result<Organization, Error> {
+        let corrupt =
+            |column, problem: String| Error::Corrupt { table: "organization", column, id: self.id.clone(), problem };
+        let absent = |column| {
+            move || Error::Corrupt { table: "organization", column, id: String::new(), problem: "is empty".into() }
+        };
+        Ok(Organization {
+            currency: self
+                .currency
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|error: tollkeeper_core::money::NotACurrency| corrupt("currency", error.to_string()))?,
+            created_at: instant(self.created_at).ok_or_else(absent("created_at"))?,
+            updated_at: instant(self.updated_at).ok_or_else(absent("updated_at"))?,
+            id: self.id.into(),
+            display_name: self.display_name,
+            external_id: self.external_id,
+            email: self.email,
+            locale: self.locale,
+            billing_provider: self.billing_provider.into(),
+            had_trial: self.had_trial,
+            version: self.version,
+            identity_updated_at: instant(self.identity_updated_at),
+            deleted_at: instant(self.deleted_at),
+        })
+    }
+}
+
+/// Writes a new row, with its version as given; `false` when the organization exists, and then nothing is written.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn insert(tx: &mut Tx, organization: &Organization) -> Result<bool, Error> {
+    let rows = sql!(
+        tx.c(),
+        exec,
+        "
+        INSERT INTO organization (id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deleted_at, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        ON CONFLICT (id) DO NOTHING",
+        organization.id.as_str(),
+        &organization.display_name,
+        organization.external_id.as_deref(),
+        organization.email.as_deref(),
+        organization.locale.as_deref(),
+        organization.currency.as_ref().map(|currency| currency.as_str()),
+        organization.billing_provider.as_str(),
+        organization.had_trial,
+        organization.version,
+        at(organization.identity_updated_at),
+        at(organization.deleted_at),
+        At(organization.created_at),
+        At(organization.updated_at),
+    )?;
+    Ok(rows == 1)
+}
+
+/// Reads one.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn get(c: C<'_>, id: &OrganizationId) -> Result<Option<Organization>, Error> {
+    let row: Option<Row> = sql!(
+        c,
+        opt Row,
+        "
+        SELECT id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deleted_at, created_at, updated_at
+        FROM organization
+        WHERE id = $1",
+        id.as_str()
+    )?;
+    row.map(Row::read).transpose()
+}
+
+/// Writes new values if the row still has `expected_version`; its version is one higher then, whatever the value says.
+/// `false`: the race is lost and nothing is written.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn save(tx: &mut Tx, organization: &Organization, expected_version: i64) -> Result<bool, Error> {
+    put(tx, organization, expected_version, expected_version + 1).await
+}
+
+/// Takes [`save`] back within its own transaction: the row is again what it was, version and all.
+pub(crate) async fn unsave(tx: &mut Tx, before: &Organization) -> Result<(), Error> {
+    put(tx, before, before.version + 1, before.version).await.map(|_| ())
+}
+
+async fn put(tx: &mut Tx, organization: &Organization, expected_version: i64, version: i64) -> Result<bool, Error> {
+    let rows = sql!(
+        tx.c(),
+        exec,
+        "
+        UPDATE organization
+        SET display_name = $3, external_id = $4, email = $5, locale = $6, currency = $7, billing_provider = $8, had_trial = $9, version = $10, identity_updated_at = $11, deleted_at = $12, created_at = $13, updated_at = $14
+        WHERE id = $1
+          AND version = $2",
+        organization.id.as_str(),
+        expected_version,
+        &organization.display_name,
+        organization.external_id.as_deref(),
+        organization.email.as_deref(),
+        organization.locale.as_deref(),
+        organization.currency.as_ref().map(|currency| currency.as_str()),
+        organization.billing_provider.as_str(),
+        organization.had_trial,
+        version,
+        at(organization.identity_updated_at),
+        at(organization.deleted_at),
+        At(organization.created_at),
+        At(organization.updated_at),
+    )?;
+    Ok(rows == 1)
+}
+
+/// The versions of those of `ids` that exist, in no order.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn versions(c: C<'_>, ids: &[OrganizationId]) -> Result<Vec<(OrganizationId, i64)>, Error> {
+    dialect::organization_versions(c, ids).await
+}
+
+/// Reads at most `limit`, by id, those after `after`; the deleted ones too.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn list(c: C<'_>, after: Option<&OrganizationId>, limit: i64) -> Result<Vec<Organization>, Error> {
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row,
+        "
+        SELECT id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deleted_at, created_at, updated_at
+        FROM organization
+        WHERE id > $1
+        ORDER BY id
+        LIMIT $2",
+        after.map_or("", OrganizationId::as_str),
+        limit
+    )?;
+    rows.into_iter().map(Row::read).collect()
+}

@@ -1,0 +1,292 @@
+//! What we owe the product: each effect once for every sink, in order.
+
+use sqlx::types::Json;
+use tollkeeper_core::{
+    effect::{Effect, EffectKind},
+    ids::OrganizationId,
+    time::{MachineTime, Timestamp},
+};
+
+use crate::{
+    C, Error, Tx,
+    value::{At, at, instant},
+};
+
+/// Where an effect stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutboxState {
+    /// To be delivered.
+    Pending,
+    /// Delivered.
+    Delivered,
+    /// Given up; it no longer holds up what comes after it.
+    Dead,
+}
+
+impl OutboxState {
+    /// The spelling of the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// One effect for one sink. Organization, seq and kind are its stable name towards the product.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutboxRow {
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// The organization's version that caused it.
+    pub seq: i64,
+    /// What happened.
+    pub kind: EffectKind,
+    /// Who is to learn of it.
+    pub sink: String,
+    /// Its place among the effects of the same seq: the index in [`EffectKind::ALL`].
+    pub position: i64,
+    /// When it happened, in business time.
+    pub at: Timestamp,
+    /// The effect itself.
+    pub payload: Effect,
+    /// Where it stands.
+    pub state: OutboxState,
+    /// Failed tries so far.
+    pub attempts: i64,
+    /// When it is tried again; `None` is at once.
+    pub next_attempt_at: Option<MachineTime>,
+    /// Why the last try failed.
+    pub last_error: Option<String>,
+}
+
+row! {
+    struct Row {
+        organization_id: String,
+        seq: i64,
+        kind: String,
+        sink: String,
+        position: i64,
+        at: Option<At<Timestamp>>,
+        payload: Json<Effect>,
+        state: String,
+        attempts: i64,
+        next_attempt_at: Option<At<MachineTime>>,
+        last_error: Option<String>,
+    }
+}
+
+impl Row {
+    fn read(self) -> Result<OutboxRow, Error> {
+        let id = format!("{}/{}/{}/{}", self.organization_id, self.seq, self.kind, self.sink);
+        let corrupt = |column, problem: String| Error::Corrupt { table: "outbox", column, id: id.clone(), problem };
+        let kind = EffectKind::parse(&self.kind).ok_or_else(|| corrupt("kind", "names no effect".to_owned()))?;
+        let state = match self.state.as_str() {
+            "pending" => OutboxState::Pending,
+            "delivered" => OutboxState::Delivered,
+            "dead" => OutboxState::Dead,
+            other => return Err(corrupt("state", format!("is `{other}`"))),
+        };
+        Ok(OutboxRow {
+            at: instant(self.at).ok_or_else(|| corrupt("at", "is empty".to_owned()))?,
+            organization_id: self.organization_id.into(),
+            seq: self.seq,
+            kind,
+            sink: self.sink,
+            position: self.position,
+            payload: self.payload.0,
+            state,
+            attempts: self.attempts,
+            next_attempt_at: instant(self.next_attempt_at),
+            last_error: self.last_error,
+        })
+    }
+}
+
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    seq: i64,
+    position: usize,
+    sink: &str,
+    effect: &Effect,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sql!(
+        tx.c(),
+        exec,
+        "
+        INSERT INTO outbox (organization_id, seq, kind, sink, position, at, payload)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        organization.as_str(),
+        seq,
+        effect.kind.as_str(),
+        sink,
+        i64::try_from(position).unwrap_or(i64::MAX),
+        At(now),
+        Json(effect)
+    )?;
+    Ok(())
+}
+
+/// For each organization that is owed something on this sink: the oldest of it, when it is due by `now`. At most `limit`,
+/// those that were never tried first. What was given up does not count, so it holds up nothing.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn head(c: C<'_>, sink: &str, now: MachineTime, limit: i64) -> Result<Vec<OutboxRow>, Error> {
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row,
+        "
+        SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
+        FROM outbox AS head
+        WHERE sink = $1
+          AND state = 'pending'
+          AND (next_attempt_at IS NULL OR next_attempt_at <= $2)
+          AND NOT EXISTS (
+            SELECT 1
+            FROM outbox AS earlier
+            WHERE earlier.sink = $1
+              AND earlier.state = 'pending'
+              AND earlier.organization_id = head.organization_id
+              AND (earlier.seq, earlier.position) < (head.seq, head.position)
+          )
+        ORDER BY next_attempt_at NULLS FIRST, organization_id
+        LIMIT $3",
+        sink,
+        At(now),
+        limit
+    )?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Notes that a sink has it; `false` when it was not pending any more.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn delivered(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    seq: i64,
+    kind: EffectKind,
+    sink: &str,
+) -> Result<bool, Error> {
+    let rows = sql!(
+        tx.c(),
+        exec,
+        "
+        UPDATE outbox
+        SET state = 'delivered', next_attempt_at = NULL
+        WHERE organization_id = $1
+          AND seq = $2
+          AND kind = $3
+          AND sink = $4
+          AND state = 'pending'",
+        organization.as_str(),
+        seq,
+        kind.as_str(),
+        sink
+    )?;
+    Ok(rows == 1)
+}
+
+/// Notes a failed try, and when to try again; `false` when it was not pending any more.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn retry(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    seq: i64,
+    kind: EffectKind,
+    sink: &str,
+    next_attempt_at: MachineTime,
+    error: &str,
+) -> Result<bool, Error> {
+    fail(tx, organization, seq, kind, sink, OutboxState::Pending, Some(next_attempt_at), error).await
+}
+
+/// Gives it up; `false` when it was not pending any more.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn dead(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    seq: i64,
+    kind: EffectKind,
+    sink: &str,
+    error: &str,
+) -> Result<bool, Error> {
+    fail(tx, organization, seq, kind, sink, OutboxState::Dead, None, error).await
+}
+
+#[expect(clippy::too_many_arguments, reason = "the key of a row has four parts")]
+async fn fail(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    seq: i64,
+    kind: EffectKind,
+    sink: &str,
+    state: OutboxState,
+    next_attempt_at: Option<MachineTime>,
+    error: &str,
+) -> Result<bool, Error> {
+    let rows = sql!(
+        tx.c(),
+        exec,
+        "
+        UPDATE outbox
+        SET state = $5, next_attempt_at = $6, last_error = $7, attempts = attempts + 1
+        WHERE organization_id = $1
+          AND seq = $2
+          AND kind = $3
+          AND sink = $4
+          AND state = 'pending'",
+        organization.as_str(),
+        seq,
+        kind.as_str(),
+        sink,
+        state.as_str(),
+        at(next_attempt_at),
+        error
+    )?;
+    Ok(rows == 1)
+}
+
+/// Everything an organization was ever owed, in order of delivery, then by sink.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn list(c: C<'_>, organization: &OrganizationId) -> Result<Vec<OutboxRow>, Error> {
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row,
+        "
+        SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
+        FROM outbox
+        WHERE organization_id = $1
+        ORDER BY seq, position, sink",
+        organization.as_str()
+    )?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// How many effects wait for delivery.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn pending_count(c: C<'_>) -> Result<i64, Error> {
+    row! { struct Count { pending: i64 } }
+    let row: Count = sql!(
+        c,
+        one Count,
+        "
+        SELECT COUNT(*) AS pending
+        FROM outbox
+        WHERE state = 'pending'"
+    )?;
+    Ok(row.pending)
+}

@@ -1,0 +1,99 @@
+//! What we owe, in order.
+
+use tollkeeper_core::{effect::EffectKind, ids::OrganizationId};
+use tollkeeper_store::{Db, Error, account, outbox, outbox::OutboxState};
+use tollkeeper_testkit::both_engines;
+
+use crate::sample;
+
+const HOOKS: &str = "hooks";
+
+/// Writes one decision with these effects; answers its seq.
+async fn owe(db: &Db, organization: &str, effects: &[EffectKind]) -> i64 {
+    let before = &account::load(db.read().await.unwrap().c(), &organization.into()).await.unwrap().unwrap();
+    let decision = &sample::transition(before, None, effects);
+    let cause = &sample::cause();
+    db.write(|tx| {
+        Box::pin(async move {
+            account::save(tx, before, decision, cause, &[HOOKS, "https"], sample::at(1)).await?;
+            Ok::<_, Error>(before.organization.version + 1)
+        })
+    })
+    .await
+    .unwrap()
+}
+
+async fn head(db: &Db, now: i64) -> Vec<(String, i64, EffectKind)> {
+    let rows = outbox::head(db.read().await.unwrap().c(), HOOKS, sample::machine(now), 10).await.unwrap();
+    let mut rows: Vec<_> = rows.into_iter().map(|row| (row.organization_id.into_string(), row.seq, row.kind)).collect();
+    rows.sort();
+    rows
+}
+
+async fn delivered(db: &Db, organization: &str, seq: i64, kind: EffectKind) -> bool {
+    let id = &OrganizationId::from(organization);
+    db.write(|tx| Box::pin(async move { outbox::delivered(tx, id, seq, kind, HOOKS).await })).await.unwrap()
+}
+
+both_engines! {
+    async fn only_the_head_of_an_organization_is_handed_out(db: TestDb) {
+        use EffectKind::{CustomerCreated, EntitlementsChanged, SubscriptionCompleted, TrialStarted};
+        for id in ["org_1", "org_2"] {
+            sample::add_organization(db.db(), id).await;
+        }
+        let first = owe(db.db(), "org_1", &[EntitlementsChanged, TrialStarted, SubscriptionCompleted]).await;
+        let second = owe(db.db(), "org_1", &[CustomerCreated]).await;
+        let other = owe(db.db(), "org_2", &[CustomerCreated]).await;
+        assert_eq!(outbox::pending_count(db.db().read().await.unwrap().c()).await.unwrap(), 10);
+
+        let theirs = ("org_2".to_owned(), other, CustomerCreated);
+        let ours = |seq, kind| ("org_1".to_owned(), seq, kind);
+        // In the order of the kinds within a seq, whatever order they were decided in.
+        for (seq, kind) in [(first, SubscriptionCompleted), (first, TrialStarted), (first, EntitlementsChanged), (second, CustomerCreated)] {
+            assert_eq!(head(db.db(), 0).await, [ours(seq, kind), theirs.clone()]);
+            assert!(delivered(db.db(), "org_1", seq, kind).await);
+            assert!(!delivered(db.db(), "org_1", seq, kind).await);
+        }
+        assert_eq!(head(db.db(), 0).await, [theirs]);
+        assert_eq!(outbox::pending_count(db.db().read().await.unwrap().c()).await.unwrap(), 6, "the other sink is owed all");
+        let limited = outbox::head(db.db().read().await.unwrap().c(), "https", sample::machine(0), 1).await.unwrap();
+        assert_eq!(limited.len(), 1);
+    }
+
+    async fn a_failing_head_holds_up_its_organization_until_it_is_given_up(db: TestDb) {
+        use EffectKind::{CustomerCreated, PaymentFailed};
+        for id in ["org_1", "org_2"] {
+            sample::add_organization(db.db(), id).await;
+        }
+        let first = owe(db.db(), "org_1", &[CustomerCreated]).await;
+        let second = owe(db.db(), "org_1", &[PaymentFailed]).await;
+        let other = owe(db.db(), "org_2", &[CustomerCreated]).await;
+        let id = &OrganizationId::from("org_1");
+        let retry = |until| {
+            let until = sample::machine(until);
+            db.db().write(move |tx| {
+                Box::pin(async move { outbox::retry(tx, id, first, CustomerCreated, HOOKS, until, "refused: 500").await })
+            })
+        };
+        assert!(retry(60).await.unwrap());
+        assert_eq!(head(db.db(), 59).await, [("org_2".to_owned(), other, CustomerCreated)], "the second one waits too");
+        let due = outbox::head(db.db().read().await.unwrap().c(), HOOKS, sample::machine(60), 10).await.unwrap();
+        assert_eq!(due.iter().map(|row| row.organization_id.as_str()).collect::<Vec<_>>(), ["org_2", "org_1"], "fresh ones first");
+        assert_eq!((due[1].attempts, due[1].last_error.as_deref()), (1, Some("refused: 500")));
+        assert_eq!(due[1].next_attempt_at, Some(sample::machine(60)));
+
+        let dead = || db.db().write(|tx| Box::pin(async move { outbox::dead(tx, id, first, CustomerCreated, HOOKS, "gone").await }));
+        assert!(dead().await.unwrap());
+        assert!(!dead().await.unwrap());
+        assert!(!retry(90).await.unwrap());
+        assert!(head(db.db(), 60).await.contains(&("org_1".to_owned(), second, PaymentFailed)));
+        let rows = outbox::list(db.db().read().await.unwrap().c(), id).await.unwrap();
+        let states: Vec<_> = rows.iter().map(|row| (row.seq, row.sink.as_str(), row.state, row.attempts)).collect();
+        assert_eq!(states, [
+            (first, HOOKS, OutboxState::Dead, 2),
+            (first, "https", OutboxState::Pending, 0),
+            (second, HOOKS, OutboxState::Pending, 0),
+            (second, "https", OutboxState::Pending, 0),
+        ]);
+    }
+}
