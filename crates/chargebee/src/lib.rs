@@ -7,11 +7,6 @@
 //! The usual next thing is one more call: put the parameters into a [`form::Form`], the answer into `wire/`, and the
 //! method into `billing.rs`. A new failure gets its meaning in `error.rs`, a new status in `snapshot.rs`.
 
-#![allow(
-    clippy::result_large_err,
-    reason = "the port's `ProviderError` is a few bytes over the lint's limit, and a failed call is never the fast path"
-)]
-
 mod billing;
 mod checkout;
 mod client;

@@ -153,6 +153,10 @@ pub(crate) mod cause {
         Cause { kind: CauseKind::Inbox, id: event.into() }
     }
 
+    pub(crate) fn operator(who: impl Into<String>) -> Cause {
+        Cause { kind: CauseKind::Operator, id: who.into() }
+    }
+
     pub(crate) fn time() -> Cause {
         Cause { kind: CauseKind::Time, id: String::new() }
     }

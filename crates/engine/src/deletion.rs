@@ -2,14 +2,15 @@
 
 use tollkeeper_core::{ids::OrganizationId, ports::CancelWhen, reduce, snapshot::Phase, status::Status};
 
-use crate::{Error, Tollkeeper, decide::cause};
+use tollkeeper_store::Cause;
+
+use crate::{Error, Tollkeeper};
 
 impl Tollkeeper {
     /// Ends everything the organization pays for, at the provider, then marks it as deleted. Every step may be repeated:
     /// after a failure the delivery that asked for it comes again.
-    pub(crate) async fn organization_deleted(&self, id: &OrganizationId) -> Result<(), Error> {
+    pub(crate) async fn organization_deleted(&self, id: &OrganizationId, cause: &Cause) -> Result<(), Error> {
         let now = self.now();
-        let cause = cause::inbox(format!("organization.deleted {id}"));
         if self.insert_organization(id, None, Some(now)).await? {
             // Nobody told us of it before: there is nothing to end, only older news to recognise.
             return Ok(());
@@ -28,28 +29,27 @@ impl Tollkeeper {
                         format!("{} of {id} is {} after it was cancelled", seen.id, ended.provider_status),
                     ));
                 }
-                match self.refresh(id, &customer.provider, &seen.id, None, &cause, None).await {
+                match self.refresh(id, &customer.provider, &seen.id, None, cause, None).await {
                     // A stranger's subscription is ended with its customer, but never becomes a row.
                     Ok(_) | Err(Error::Reduce(_)) => {}
                     Err(error) => return Err(error),
                 }
             }
         }
-        self.close_checkouts(id).await?;
-        self.decide(id, &cause, |account, catalog, now| Ok(reduce::tombstone(account, catalog, now))).await?;
+        self.close_checkouts(id, cause).await?;
+        self.decide(id, cause, |account, catalog, now| Ok(reduce::tombstone(account, catalog, now))).await?;
         Ok(())
     }
 
     /// Ends the checkouts that a person might still finish.
-    async fn close_checkouts(&self, id: &OrganizationId) -> Result<(), Error> {
-        let cause = cause::api("organization deleted");
+    async fn close_checkouts(&self, id: &OrganizationId, cause: &Cause) -> Result<(), Error> {
         let account = self.account(id).await?;
         let open = account.subscriptions.iter().filter(|row| row.status == Status::Future);
         for row in open {
             if let Some(reference) = row.checkout.as_ref().and_then(|checkout| checkout.reference.as_ref()) {
                 self.billing(&row.provider)?.expire_checkout(reference).await?;
             }
-            self.expire(id, &row.id, &cause, "its organization was deleted").await?;
+            self.expire(id, &row.id, cause, "its organization was deleted").await?;
         }
         Ok(())
     }

@@ -6,19 +6,44 @@ use tollkeeper_core::{
     ports::{Content, Hint, OrganizationRecord},
     reduce,
 };
-use tollkeeper_store::member;
+use tollkeeper_store::{Cause, member};
 
 use crate::{Error, Tollkeeper, decide::cause};
 
 impl Tollkeeper {
+    /// Takes in an organization as an operator or another identity system tells of it: as its webhook would.
+    ///
+    /// # Errors
+    /// As the provider and the database fail; repeating it does no harm.
+    pub async fn upsert_organization(&self, record: &OrganizationRecord, who: &str) -> Result<(), Error> {
+        self.organization_changed(record, &cause::operator(who)).await
+    }
+
+    /// Ends an organization, as its webhook would: cancels what it pays for, then marks it as deleted.
+    ///
+    /// # Errors
+    /// As the provider and the database fail; nothing is lost then, and repeating it goes on.
+    pub async fn delete_organization(&self, id: &OrganizationId, who: &str) -> Result<(), Error> {
+        self.organization_deleted(id, &cause::operator(who)).await
+    }
+
+    /// Takes in news about a member, as a webhook would.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn upsert_member(&self, change: &MemberChange) -> Result<(), Error> {
+        self.member_changed(change).await
+    }
+
     /// Takes in every delivery that waits about one organization; repeating it does no harm.
     pub(crate) async fn answer_organization(&self, id: &OrganizationId, hints: &[&Hint]) -> Result<(), Error> {
         let mut hints = hints.to_vec();
         hints.sort_by_key(|hint| hint.occurred_at);
         for hint in hints {
+            let cause = cause::inbox(hint.event_id.as_str());
             match &hint.content {
-                Some(Content::OrganizationChanged(record)) => self.organization_changed(record, hint).await?,
-                Some(Content::OrganizationDeleted(id)) => self.organization_deleted(id).await?,
+                Some(Content::OrganizationChanged(record)) => self.organization_changed(record, &cause).await?,
+                Some(Content::OrganizationDeleted(id)) => self.organization_deleted(id, &cause).await?,
                 Some(Content::Member(change)) => self.member_changed(change).await?,
                 Some(Content::Subscription(_) | Content::CustomerDeleted(_)) | None => {
                     tracing::debug!(organization.id = %id, event.kind = %hint.event_type, "told about, not modelled");
@@ -28,15 +53,14 @@ impl Tollkeeper {
         Ok(())
     }
 
-    async fn organization_changed(&self, record: &OrganizationRecord, hint: &Hint) -> Result<(), Error> {
-        let cause = cause::inbox(hint.event_id.as_str());
+    async fn organization_changed(&self, record: &OrganizationRecord, cause: &Cause) -> Result<(), Error> {
         let new = self.insert_organization(&record.id, Some(record), None).await?;
-        let transition = self.decide(&record.id, &cause, |account, _, _| Ok(reduce::identify(account, record))).await?;
+        let transition = self.decide(&record.id, cause, |account, _, _| Ok(reduce::identify(account, record))).await?;
         if transition.after.organization.deleted_at.is_some() {
             return Ok(());
         }
         if transition.after.customers.is_empty() {
-            self.ensure_customer(&record.id, &cause).await?;
+            self.ensure_customer(&record.id, cause).await?;
         } else if !new {
             // Also when nothing changed here: an earlier try may have failed between our row and the customer.
             self.push_name(&record.id).await?;

@@ -111,7 +111,10 @@ async fn run(db: Db, mut inbox: mpsc::Receiver<Request>) {
                 }
             }
         }
-        write(&db, puts).await;
+        // Being stopped may be all that was asked for.
+        if !puts.is_empty() {
+            write(&db, puts).await;
+        }
     }
     for done in stopped {
         // Whoever asked may have stopped waiting.

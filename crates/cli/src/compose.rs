@@ -1,0 +1,76 @@
+//! The one place that names concrete adapters and puts them together.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
+use tollkeeper::{Db, Running, Tollkeeper};
+use tollkeeper_chargebee::Chargebee;
+use tollkeeper_scalekit::scalekit::Scalekit;
+use tollkeeper_store::{Options, Schema};
+
+use crate::{clock::Clocks, config::Config};
+
+/// Connects to the database and sees to its schema.
+pub(crate) async fn database(url: &str, migrate: bool) -> anyhow::Result<Db> {
+    let db = Db::connect(url, &Options::default()).await.context("connecting to the database")?;
+    if migrate {
+        db.migrate().await.context("migrating the database")?;
+    }
+    match db.schema().await.context("reading the database's schema")? {
+        Schema::Current => Ok(db),
+        Schema::Ahead { .. } => bail!("the database was made by a newer version of tollkeeper: use that one"),
+        Schema::Empty | Schema::Behind { .. } => {
+            bail!("the database's schema is older than this program: run `tollkeeper migrate`")
+        }
+    }
+}
+
+/// Starts an engine on a database.
+pub(crate) fn engine(config: Config, db: Db, clocks: &Clocks, workers: bool) -> anyhow::Result<Running> {
+    let clock = Arc::new(clocks.clone());
+    let scalekit = Scalekit::new(config.scalekit, clock.clone()).context("the identity provider")?;
+    let chargebee = Chargebee::new(config.chargebee).context("the billing provider")?.with_clock(clock.clone());
+    let running = Tollkeeper::builder(config.settings)
+        .database(db)
+        .clock(clock)
+        .catalog(config.catalog)
+        .identity(Arc::new(scalekit))
+        .billing(Arc::new(chargebee))
+        .workers(workers)
+        .start()?;
+    Ok(running)
+}
+
+/// Listens, so that the address is known before anything else starts.
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+}
+
+/// Answers requests until `stop` resolves, then finishes what is open.
+pub(crate) async fn answer(
+    listener: TcpListener,
+    router: axum::Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(stop).await.context("answering requests")
+}
+
+/// Resolves when the process is asked to end.
+pub(crate) async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("the runtime can watch signals");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// A client for the sandbox's control and clock.
+pub(crate) fn client() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
+        .timeout(std::time::Duration::from_secs(600))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()?)
+}

@@ -1,0 +1,203 @@
+//! The catalog, from `[plans]` and `[addons]`, or from the cookbooks' variables.
+
+use std::collections::BTreeMap;
+
+use tollkeeper_core::{
+    catalog::{Addon, Catalog, DEFAULT_GROUP, Grace, Grant, Interval, Plan, Policy, Price},
+    ids::{FeatureName, PlanName},
+    money::Currency,
+    snapshot::ItemType,
+};
+use toml::Value;
+
+use super::{problems::Problems, section::Section, vars::Vars};
+
+/// Reads the catalog and the policy. Whatever is wrong goes to `problems`.
+pub(crate) fn read(root: &Section<'_>, vars: &Vars, provider: &str, problems: &Problems) -> Catalog {
+    let policy = policy(root, problems);
+    let mut plans: Vec<_> = root.named("plans").into_iter().map(|(name, section)| plan(name, section, problems)).collect();
+    let addons = root.named("addons").into_iter().map(|(name, section)| addon(name, section, problems)).collect();
+    let mut default_plan = root.text("default_plan").map(PlanName::from);
+    if plans.is_empty() {
+        plans = from_vars(vars, provider, problems);
+        default_plan = default_plan.or_else(|| plans.first().map(|plan| plan.name.clone()));
+    }
+    match Catalog::new(plans, addons, default_plan, policy) {
+        Ok(catalog) => catalog,
+        Err(found) => {
+            found.into_iter().for_each(|problem| problems.add(problem.path, problem.problem));
+            Catalog::default()
+        }
+    }
+}
+
+fn policy(root: &Section<'_>, problems: &Problems) -> Policy {
+    let section = root.section("policy");
+    let defaults = Policy::default();
+    let policy = Policy {
+        past_due_grace: grace(&section, problems).unwrap_or(defaults.past_due_grace),
+        paused_access: section.flag("paused_access").unwrap_or(defaults.paused_access),
+    };
+    section.done();
+    policy
+}
+
+fn grace(section: &Section<'_>, _problems: &Problems) -> Option<Grace> {
+    match section.text("past_due_grace")?.as_str() {
+        "period_end" => Some(Grace::PeriodEnd),
+        "none" => Some(Grace::None),
+        _ => section.span("past_due_grace").map(Grace::For),
+    }
+}
+
+fn plan(name: String, section: Section<'_>, problems: &Problems) -> Plan {
+    let count = |key| section.whole(key, 1, i64::from(i32::MAX)).map(i64::unsigned_abs);
+    let plan = Plan {
+        title: section.text("title").unwrap_or_else(|| capitalized(&name)),
+        name: name.into(),
+        group: section.text("group").unwrap_or_else(|| DEFAULT_GROUP.to_owned()),
+        version: section.whole("version", 1, i64::MAX).unwrap_or(1),
+        features: features(&section, problems),
+        seats: count("seats"),
+        trial_days: section.whole("trial_days", 0, 730).and_then(|days| u32::try_from(days).ok()).unwrap_or(0),
+        credits: count("credits"),
+        prices: prices(&section, problems),
+        past_due_grace: grace(&section, problems),
+    };
+    section.done();
+    plan
+}
+
+fn addon(name: String, section: Section<'_>, problems: &Problems) -> Addon {
+    let prices = prices(&section, problems);
+    let once = prices.iter().any(|price| price.interval == Interval::Once);
+    let addon = Addon {
+        title: section.text("title").unwrap_or_else(|| capitalized(&name)),
+        name: name.into(),
+        item_type: if once { ItemType::Charge } else { ItemType::Addon },
+        features: features(&section, problems),
+        prices,
+    };
+    section.done();
+    addon
+}
+
+fn features(section: &Section<'_>, problems: &Problems) -> BTreeMap<FeatureName, Grant> {
+    let path = section.path_of("features");
+    let grants = section.entries("features").into_iter().filter_map(|(name, value)| {
+        let grant = grant(value).or_else(|| {
+            let wanted = "true, a number, \"unlimited\", or { metered = a number or \"unlimited\" } is wanted";
+            problems.add(format!("{path}.{name}"), wanted);
+            None
+        })?;
+        Some((FeatureName::from(name), grant))
+    });
+    grants.collect()
+}
+
+fn grant(value: &Value) -> Option<Grant> {
+    let limit = |value: &Value| match value {
+        Value::Integer(number) => u64::try_from(*number).ok().map(Some),
+        Value::String(word) if word == "unlimited" => Some(None),
+        _ => None,
+    };
+    match value {
+        Value::Boolean(true) => Some(Grant::Switch),
+        Value::Table(table) if table.len() == 1 => table.get("metered").and_then(limit).map(Grant::Metered),
+        other => limit(other).map(Grant::Limit),
+    }
+}
+
+fn prices(section: &Section<'_>, problems: &Problems) -> Vec<Price> {
+    let mut prices = Vec::new();
+    for price in section.listed("prices") {
+        let interval = match price.need_text("interval").as_str() {
+            "month" => Interval::Month,
+            "year" => Interval::Year,
+            "once" => Interval::Once,
+            other => {
+                problems.add(price.path_of("interval"), format!("is `{other}`: month, year or once is wanted"));
+                Interval::Month
+            }
+        };
+        let currency = price.need_text("currency").parse().unwrap_or_else(|error| {
+            problems.add(price.path_of("currency"), error);
+            dollars()
+        });
+        prices.push(Price {
+            id: price.need_text("id").into(),
+            provider: price.need_text("provider").into(),
+            interval,
+            currency,
+            amount: price.whole("amount", 0, i64::MAX).unwrap_or(0),
+        });
+        price.done();
+    }
+    prices
+}
+
+/// Without a catalog file there are two plans: free, and pro, whose price the cookbooks' variables name.
+fn from_vars(vars: &Vars, provider: &str, problems: &Problems) -> Vec<Plan> {
+    let names: &[&str] = match provider {
+        "stripe" => &["STRIPE_PRO_PRICE_ID"],
+        _ => &["CHARGEBEE_PRO_ITEM_PRICE_ID", "CHARGEBEE_PLAN_ITEM_PRICE_ID"],
+    };
+    let mut ids: Vec<_> = names.iter().filter_map(|name| vars.get(&[name], problems)).collect();
+    ids.dedup();
+    if ids.is_empty() {
+        let what = "name the price of your paid plan here, or describe your plans in a tollkeeper.toml that TOLLKEEPER_CONFIG names";
+        problems.add(names[0], format!("is not set: {what}"));
+    }
+    let interval = match vars.get(&["PRO_PRICE_INTERVAL"], problems).as_deref() {
+        None | Some("month" | "monthly") => Interval::Month,
+        Some("year" | "yearly" | "annual") => Interval::Year,
+        Some(other) => {
+            problems.add("PRO_PRICE_INTERVAL", format!("is `{other}`: month or year is wanted"));
+            Interval::Month
+        }
+    };
+    let amount = vars.get(&["PRO_PRICE_DISPLAY"], problems).map_or(0, |text| minor_units(&text));
+    let price = |id: String| Price { id: id.into(), provider: provider.into(), interval, currency: dollars(), amount };
+    let plan = |name: &str, prices| Plan {
+        name: name.into(),
+        title: capitalized(name),
+        group: DEFAULT_GROUP.to_owned(),
+        version: 1,
+        features: BTreeMap::new(),
+        seats: None,
+        trial_days: 0,
+        credits: None,
+        prices,
+        past_due_grace: None,
+    };
+    vec![plan("free", vec![]), plan("pro", ids.into_iter().map(price).collect())]
+}
+
+/// What a display price such as `$29` or `€29.50` says, in minor units; 0 when it says nothing readable.
+fn minor_units(display: &str) -> i64 {
+    let digits: String = display.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+    let (whole, cents) = digits.split_once('.').unwrap_or((&digits, ""));
+    let cents: String = cents.chars().chain("00".chars()).take(2).collect();
+    format!("{whole}{cents}").parse().unwrap_or(0)
+}
+
+fn dollars() -> Currency {
+    "USD".parse().expect("USD is a currency")
+}
+
+fn capitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::minor_units;
+
+    #[test]
+    fn a_display_price_reads_as_minor_units() {
+        for (text, amount) in [("$29", 2_900), ("€29.50", 2_950), ("29.5 USD", 2_950), ("free", 0), ("", 0)] {
+            assert_eq!(minor_units(text), amount, "{text}");
+        }
+    }
+}

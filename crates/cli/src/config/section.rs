@@ -1,0 +1,187 @@
+//! Reading a table of `tollkeeper.toml`: every value with its full path in what is said about it.
+
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
+
+use toml::{Table, Value};
+
+use super::{problems::Problems, vars::Vars};
+
+/// One table, with where it stands and what was asked of it so far.
+pub(crate) struct Section<'a> {
+    path: String,
+    table: Option<&'a Table>,
+    asked: RefCell<BTreeSet<&'static str>>,
+    problems: &'a Problems,
+}
+
+impl<'a> Section<'a> {
+    /// The whole file.
+    pub(crate) fn root(table: &'a Table, problems: &'a Problems) -> Self {
+        Self { path: String::new(), table: Some(table), asked: RefCell::default(), problems }
+    }
+
+    /// The full path of a key in it.
+    pub(crate) fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn value(&self, key: &'static str) -> Option<&'a Value> {
+        self.asked.borrow_mut().insert(key);
+        self.table.and_then(|table| table.get(key))
+    }
+
+    fn wrong<T>(&self, key: &str, found: &Value, wanted: &str) -> Option<T> {
+        self.problems.add(self.path_of(key), format!("is a {}: {wanted} is wanted", found.type_str()));
+        None
+    }
+
+    /// A text.
+    pub(crate) fn text(&self, key: &'static str) -> Option<String> {
+        match self.value(key)? {
+            Value::String(text) => Some(text.clone()),
+            other => self.wrong(key, other, "a text"),
+        }
+    }
+
+    /// A text that must be there.
+    pub(crate) fn need_text(&self, key: &'static str) -> String {
+        if self.value(key).is_none() {
+            self.problems.add(self.path_of(key), "is missing");
+        }
+        self.text(key).unwrap_or_default()
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&self, key: &'static str) -> Option<bool> {
+        match self.value(key)? {
+            Value::Boolean(flag) => Some(*flag),
+            other => self.wrong(key, other, "true or false"),
+        }
+    }
+
+    /// A whole number in a range.
+    pub(crate) fn whole(&self, key: &'static str, least: i64, most: i64) -> Option<i64> {
+        match self.value(key)? {
+            Value::Integer(number) if (least..=most).contains(number) => Some(*number),
+            Value::Integer(number) => {
+                self.problems.add(self.path_of(key), format!("is {number}: {least} to {most} are possible"));
+                None
+            }
+            other => self.wrong(key, other, "a whole number"),
+        }
+    }
+
+    /// A list of texts, or one text.
+    pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<String>> {
+        match self.value(key)? {
+            Value::String(text) => Some(vec![text.clone()]),
+            Value::Array(items) => {
+                let texts: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(ToOwned::to_owned)).collect();
+                texts.or_else(|| self.wrong(key, &items[0], "a list of texts"))
+            }
+            other => self.wrong(key, other, "a list of texts"),
+        }
+    }
+
+    /// A span of time such as `30s`, `10m`, `12h` or `3d`.
+    pub(crate) fn span(&self, key: &'static str) -> Option<Duration> {
+        let text = self.text(key)?;
+        parse_span(&text).or_else(|| {
+            self.problems.add(self.path_of(key), format!("is `{text}`: a time such as 30s, 10m, 12h or 3d is wanted"));
+            None
+        })
+    }
+
+    /// A table in it; one that is not there reads as empty.
+    pub(crate) fn section(&self, key: &'static str) -> Self {
+        let table = match self.value(key) {
+            Some(Value::Table(table)) => Some(table),
+            Some(other) => self.wrong(key, other, "a table"),
+            None => None,
+        };
+        Self { path: self.path_of(key), table, asked: RefCell::default(), problems: self.problems }
+    }
+
+    /// The tables in a table, by name (`[plans.NAME]`), in the file's order.
+    pub(crate) fn named(&self, key: &'static str) -> Vec<(String, Self)> {
+        let section = self.section(key);
+        let tables = section.table.into_iter().flatten().filter_map(|(name, value)| match value {
+            Value::Table(table) => {
+                let path = section.path_of(name);
+                let inner = Self { path, table: Some(table), asked: RefCell::default(), problems: self.problems };
+                Some((name.clone(), inner))
+            }
+            other => section.wrong(name, other, "a table"),
+        });
+        tables.collect()
+    }
+
+    /// A list of tables (`[[…]]`).
+    pub(crate) fn listed(&self, key: &'static str) -> Vec<Self> {
+        let items = match self.value(key) {
+            Some(Value::Array(items)) => items.as_slice(),
+            Some(other) => self.wrong(key, other, "a list of tables").unwrap_or_default(),
+            None => &[],
+        };
+        let tables = items.iter().enumerate().filter_map(|(i, item)| match item {
+            Value::Table(table) => {
+                let path = format!("{}[{i}]", self.path_of(key));
+                Some(Self { path, table: Some(table), asked: RefCell::default(), problems: self.problems })
+            }
+            other => self.wrong(key, other, "a list of tables"),
+        });
+        tables.collect()
+    }
+
+    /// Every entry of a table whose keys are names of the reader's own.
+    pub(crate) fn entries(&self, key: &'static str) -> Vec<(String, &'a Value)> {
+        let section = self.section(key);
+        section.table.into_iter().flatten().map(|(name, value)| (name.clone(), value)).collect()
+    }
+
+    /// Complains about what nobody asked for: a misspelled setting must not be silence.
+    pub(crate) fn done(self) {
+        let asked = self.asked.borrow();
+        for key in self.table.into_iter().flat_map(Table::keys).filter(|key| !asked.contains(key.as_str())) {
+            let known: Vec<_> = asked.iter().copied().collect();
+            self.problems.add(self.path_of(key), format!("is not a setting: {} are", known.join(", ")));
+        }
+    }
+}
+
+/// Replaces every text `env:NAME` by the variable of that name.
+pub(crate) fn fill_in(value: &mut Value, path: &str, vars: &Vars, problems: &Problems) {
+    match value {
+        Value::String(text) => {
+            if let Some(name) = text.strip_prefix("env:") {
+                match vars.get(&[name], problems) {
+                    Some(found) => *text = found,
+                    None => problems.add(path, format!("wants the variable {name}, which is not set")),
+                }
+            }
+        }
+        Value::Array(items) => {
+            items.iter_mut().enumerate().for_each(|(i, item)| fill_in(item, &format!("{path}[{i}]"), vars, problems));
+        }
+        Value::Table(table) => {
+            for (key, item) in table.iter_mut() {
+                let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+                fill_in(item, &path, vars, problems);
+            }
+        }
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
+    }
+}
+
+fn parse_span(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let count: u64 = text[..split].parse().ok()?;
+    let unit = match &text[split..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return None,
+    };
+    count.checked_mul(unit).map(Duration::from_secs)
+}

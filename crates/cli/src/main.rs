@@ -1,0 +1,90 @@
+//! The one binary: it reads files, the environment and the clock, names the adapters, and hands everything down.
+
+mod clock;
+mod compose;
+mod config;
+mod demo;
+mod logs;
+mod sandbox;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Keeps an identity provider and a billing provider in agreement, and answers what each organization may use.
+#[derive(Debug, Parser)]
+#[command(name = "tollkeeper", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: HTTP and workers in one process
+    Serve(serve::Serve),
+    /// Try everything out without any account: server, sandbox and a catalog, ready to use
+    Demo(demo::Demo),
+    /// Run local stand-ins for the providers, with a clock that can be moved
+    Sandbox(sandbox::SandboxArgs),
+    /// Bring the database's schema to this version
+    Migrate,
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read the configuration and say everything that is wrong with it
+    Check,
+}
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The whole chain on one line: what was being done, then why it failed.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> anyhow::Result<()> {
+    // Before any TLS client is made.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = Cli::parse();
+    let quiet = matches!(cli.command, Command::Demo(_) | Command::Sandbox(_));
+    logs::start(if quiet { "warn" } else { "info" });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run(cli.command));
+    // Tasks that wait for nothing but time must not hold the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Migrate => {
+            let url = config::database_url_of_process()?;
+            let db = compose::database(&url, true).await?;
+            println!("the database's schema is that of tollkeeper {}", env!("CARGO_PKG_VERSION"));
+            db.close().await;
+            Ok(())
+        }
+        Command::Config(ConfigCommand::Check) => {
+            let config = config::Config::read(&config::Vars::of_process(), &config::Flags::default())?;
+            let plans: Vec<_> = config.catalog.plans().iter().map(|plan| plan.name.as_str()).collect();
+            println!("the configuration is good: {} sells {}", config.settings.billing_provider, plans.join(", "));
+            Ok(())
+        }
+    }
+}
