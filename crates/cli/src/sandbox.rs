@@ -128,8 +128,11 @@ pub(crate) async fn run(args: SandboxArgs) -> anyhow::Result<()> {
     if let Some(file) = &args.env_file {
         let catalog = std::path::absolute(file)?.with_file_name("tollkeeper.toml");
         write_private(&catalog, demo::CATALOG)?;
-        let lines: String =
-            secrets.env(sandbox.url(), app_url, Some(&catalog)).iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let lines: String = secrets
+            .env(sandbox.url(), app_url, Some(&catalog))
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect();
         write_private(file, &lines)?;
     }
     println!("The sandbox listens on {}; webhooks go to {app_url}.", sandbox.url());

@@ -55,7 +55,7 @@ pub(crate) fn http_config(config: &Config, metrics: bool) -> tollkeeper_http::Co
     tollkeeper_http::Config {
         metrics: metrics.then(|| recorder.install_recorder().ok()).flatten(),
         version: env!("CARGO_PKG_VERSION"),
-        // operator_key: config.operator_key.clone(),
+        operator_key: config.operator_key.clone(),
         ..tollkeeper_http::Config::default()
     }
 }

@@ -76,6 +76,7 @@ impl Tollkeeper {
         if !allowed {
             return Err(Error::forbidden("denied", "This is not allowed for this organization"));
         }
+        self.welcome(organization).await?;
         Ok(Actor {
             organization_id: organization.clone(),
             user_id: session.user_id.clone(),

@@ -186,6 +186,11 @@ impl Tollkeeper {
         self.inner.wake_due.notify_one();
     }
 
+    /// Business time, for whoever tells about something that happens now.
+    pub fn business_now(&self) -> Timestamp {
+        self.now()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }

@@ -37,7 +37,7 @@ pub struct CreateRequest {
     pub addons: Vec<(String, i64)>,
     /// Where to go after paying; `/billing?success=1` when not given.
     pub success_url: Option<String>,
-    /// Where to go after giving up; `/billing` when not given.
+    /// Where to go after giving up; `/billing?checkout=cancelled` when not given.
     pub cancel_url: Option<String>,
     /// `false` declines the trial.
     pub trial: Option<bool>,
@@ -101,7 +101,11 @@ pub(crate) fn resolve(
             "successUrl",
             request.success_url.as_deref().unwrap_or("/billing?success=1"),
         )?,
-        cancel_url: safe_target(settings, "cancelUrl", request.cancel_url.as_deref().unwrap_or("/billing"))?,
+        cancel_url: safe_target(
+            settings,
+            "cancelUrl",
+            request.cancel_url.as_deref().unwrap_or("/billing?checkout=cancelled"),
+        )?,
         user_id: Some(user.to_owned()),
         metadata: metadata(request.metadata.as_ref())?,
     };

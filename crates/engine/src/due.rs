@@ -12,19 +12,23 @@ use crate::{Error, Tollkeeper, decide::cause};
 const ROWS: i64 = 500;
 
 impl Tollkeeper {
-    /// Looks at every row that is due. Returns how many there were.
+    /// Looks at every row that is due. Returns how many are not due any more.
     ///
     /// # Errors
     /// [`Error::Store`]: the database is away. A provider that is away leaves the row to be looked at later.
     pub(crate) async fn work_due(&self) -> Result<usize, Error> {
         let due = subscription::due(self.inner.db.read().await?.c(), self.now(), ROWS).await?;
-        let found = due.len();
+        let mut settled = 0;
         for (organization, id, _) in due {
-            if let Err(error) = self.look_at(&organization, &id).await {
-                tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a due row could not be looked at");
+            match self.look_at(&organization, &id).await {
+                Ok(()) => settled += 1,
+                // It stays due; the next tick looks again.
+                Err(error) => {
+                    tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a due row could not be looked at");
+                }
             }
         }
-        Ok(found)
+        Ok(settled)
     }
 
     /// Asks the provider first, because an instant that has passed usually means news; then lets time itself decide.

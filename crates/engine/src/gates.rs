@@ -52,6 +52,11 @@ impl Gates {
         }
     }
 
+    /// Whether the organization has a row, as far as memory tells.
+    pub(crate) fn knows(&self, id: &OrganizationId) -> bool {
+        self.get(id).is_some()
+    }
+
     fn get(&self, id: &OrganizationId) -> Option<Arc<Entry>> {
         self.resident.read().expect("nobody panics while holding it").get(id).cloned()
     }

@@ -78,18 +78,27 @@ impl Tollkeeper {
     /// Reads which deliveries wait, then asks the provider, then settles exactly these.
     async fn answer_subject(&self, source: &Source, subject: &str, now: MachineTime) -> Result<(), Error> {
         let rows = inbox::pending(self.inner.db.read().await?.c(), source, subject, PER_SUBJECT).await?;
-        let rows: Vec<_> = rows.into_iter().filter(|row| row.next_attempt_at.is_none_or(|at| at <= now)).collect();
-        if rows.is_empty() {
+        let mut attempts = 0;
+        let mut deliveries = Deliveries { source: source.clone(), ids: Vec::new() };
+        let mut readable = Vec::new();
+        for row in rows.iter().filter(|row| row.next_attempt_at.is_none_or(|at| at <= now)) {
+            match self.read(source, row) {
+                Ok(read) => {
+                    readable.push(read);
+                    deliveries.ids.push(row.event_id.clone());
+                    attempts = row.attempts.max(attempts);
+                }
+                // Poison never blocks others, also not those about the same subject.
+                Err(error) => {
+                    let alone = Deliveries { source: source.clone(), ids: vec![row.event_id.clone()] };
+                    self.fail(&alone, subject, row.attempts, &error).await?;
+                }
+            }
+        }
+        if readable.is_empty() {
             return Ok(());
         }
-        let deliveries =
-            Deliveries { source: source.clone(), ids: rows.iter().map(|row| row.event_id.clone()).collect() };
-        let attempts = rows.iter().map(|row| row.attempts).max().unwrap_or(0);
-        let outcome = match self.read(source, &rows) {
-            Ok(read) => self.answer(source, &Subject::parse(subject), &read, &deliveries).await,
-            Err(error) => Err(error),
-        };
-        match outcome {
+        match self.answer(source, &Subject::parse(subject), &readable, &deliveries).await {
             Ok(Fate::Settled) => Ok(()),
             Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await,
             Ok(Fate::Ignored(why)) => self.close(&deliveries, &why, true).await,
@@ -97,24 +106,16 @@ impl Tollkeeper {
         }
     }
 
-    fn read(&self, source: &Source, rows: &[inbox::InboxRow]) -> Result<Vec<Read>, Error> {
+    fn read(&self, source: &Source, row: &inbox::InboxRow) -> Result<Read, Error> {
         let inbound = self
             .inbound(source)
             .ok_or_else(|| Error::Setup(format!("deliveries of `{source}` wait, but it is not configured")))?;
-        rows.iter()
-            .map(|row| {
-                let verified = self.reread(source, row.body.clone());
-                let hint = inbound.decode(&verified)?;
-                let body = serde_json::from_slice(verified.body()).unwrap_or(serde_json::Value::Null);
-                let event = Event {
-                    source: source.clone(),
-                    id: row.event_id.clone(),
-                    event_type: row.event_type.clone(),
-                    body,
-                };
-                Ok(Read { hint, event })
-            })
-            .collect()
+        let verified = self.reread(source, row.body.clone());
+        let hint = inbound.decode(&verified)?;
+        let body = serde_json::from_slice(verified.body()).unwrap_or(serde_json::Value::Null);
+        let event =
+            Event { source: source.clone(), id: row.event_id.clone(), event_type: row.event_type.clone(), body };
+        Ok(Read { hint, event })
     }
 
     async fn answer(

@@ -66,4 +66,4 @@ pub use show::{SubscriptionView, feature_view, plans_view};
 pub use sync::Landing;
 
 pub use tollkeeper_core::{catalog::Catalog, gate::Decision, ids, ports, time::Clock};
-pub use tollkeeper_store::Db;
+pub use tollkeeper_store::{Db, Schema};

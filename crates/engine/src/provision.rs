@@ -45,6 +45,20 @@ impl Tollkeeper {
         Ok(account)
     }
 
+    /// Gives an organization that a valid token names for the first time its row, so that nothing waits for a late webhook.
+    ///
+    /// # Errors
+    /// [`Error::Store`]. That it was deleted is for the action to say.
+    pub async fn welcome(&self, id: &OrganizationId) -> Result<(), Error> {
+        if self.inner.gates.knows(id) {
+            return Ok(());
+        }
+        match self.ensure_organization(id).await {
+            Ok(_) | Err(Error::Forbidden { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes the row if there is none. Says whether it did.
     pub(crate) async fn insert_organization(
         &self,

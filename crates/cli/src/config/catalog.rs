@@ -15,7 +15,8 @@ use super::{problems::Problems, section::Section, vars::Vars};
 /// Reads the catalog and the policy. Whatever is wrong goes to `problems`.
 pub(crate) fn read(root: &Section<'_>, vars: &Vars, provider: &str, problems: &Problems) -> Catalog {
     let policy = policy(root, problems);
-    let mut plans: Vec<_> = root.named("plans").into_iter().map(|(name, section)| plan(name, section, problems)).collect();
+    let mut plans: Vec<_> =
+        root.named("plans").into_iter().map(|(name, section)| plan(name, section, problems)).collect();
     let addons = root.named("addons").into_iter().map(|(name, section)| addon(name, section, problems)).collect();
     let mut default_plan = root.text("default_plan").map(PlanName::from);
     if plans.is_empty() {

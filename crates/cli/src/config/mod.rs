@@ -71,7 +71,10 @@ impl Config {
             let app_url = match app_url {
                 Some(url) => origin("APP_URL", &url, problems),
                 None => {
-                    problems.add("APP_URL", "is not set: the address that people reach this server at, such as https://app.example.com");
+                    problems.add(
+                        "APP_URL",
+                        "is not set: the address that people reach this server at, such as https://app.example.com",
+                    );
                     String::new()
                 }
             };
@@ -82,7 +85,8 @@ impl Config {
 
             let provider = vars.get(&["BILLING_PROVIDER"], problems).unwrap_or_else(|| "chargebee".to_owned());
             if provider != tollkeeper_chargebee::NAME {
-                problems.add("BILLING_PROVIDER", format!("is `{provider}`: chargebee is what this version can talk to"));
+                problems
+                    .add("BILLING_PROVIDER", format!("is `{provider}`: chargebee is what this version can talk to"));
             }
             let catalog = catalog::read(&root, vars, &provider, problems);
             let identity = root.section("identity");
@@ -156,14 +160,20 @@ pub(crate) fn file(vars: &Vars, problems: &Problems) -> Table {
 
 fn address(server: &Section<'_>, problems: &Problems) -> Option<SocketAddr> {
     let text = server.text("listen")?;
-    text.parse().map_err(|_| problems.add("server.listen", format!("is `{text}`: an address such as {LISTEN} is wanted"))).ok()
+    text.parse()
+        .map_err(|_| problems.add("server.listen", format!("is `{text}`: an address such as {LISTEN} is wanted")))
+        .ok()
 }
 
 /// An address of a site: scheme and host, without a path.
 fn origin(setting: &str, text: &str, problems: &Problems) -> String {
     let cut = text.trim_end_matches('/');
     let parsed = url::Url::parse(cut).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
     });
     if parsed.is_none_or(|url| !url.username().is_empty() || url.password().is_some()) {
         problems.add(setting, format!("is `{text}`: an address such as https://app.example.com is wanted"));

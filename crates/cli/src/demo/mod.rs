@@ -170,7 +170,9 @@ async fn new_world(db: &Db, reset: bool) -> anyhow::Result<()> {
     let ours = cursor::get(db.read().await?.c(), MARK).await?.is_some();
     let used = !organization::list(db.read().await?.c(), None, 1).await?.is_empty();
     match (used, ours, reset) {
-        (true, false, _) => bail!("the database holds organizations that no demo made: name another one with --database"),
+        (true, false, _) => {
+            bail!("the database holds organizations that no demo made: name another one with --database")
+        }
         (true, true, false) => bail!("the database holds the organizations of an earlier demo: empty it with --reset"),
         (_, true, true) => db.write(|tx| Box::pin(maintenance::empty(tx))).await?,
         _ => {}

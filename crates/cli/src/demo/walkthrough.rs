@@ -65,7 +65,10 @@ impl<'a> Walk<'a> {
         };
         let organization = match scene.users_are_organizations {
             true => Value::Null,
-            false => walk.sandbox(Method::POST, "/sandbox/organizations", json!({ "displayName": "Walkthrough Inc" })).await?["id"].clone(),
+            false => walk
+                .sandbox(Method::POST, "/sandbox/organizations", json!({ "displayName": "Walkthrough Inc" }))
+                .await?["id"]
+                .clone(),
         };
         walk.reference = organization.as_str().unwrap_or_default().to_owned();
         let user = walk.sign_in().await?;
@@ -85,7 +88,8 @@ impl<'a> Walk<'a> {
 
     /// Gets a fresh token of the administrator; answers the user's id.
     async fn sign_in(&mut self) -> anyhow::Result<String> {
-        let organization = (!self.reference.is_empty() && !self.scene.users_are_organizations).then_some(&self.reference);
+        let organization =
+            (!self.reference.is_empty() && !self.scene.users_are_organizations).then_some(&self.reference);
         let asked = json!({ "email": "admin@walkthrough.test", "organizationId": organization, "roles": ["admin"], "ttlSeconds": 3600 });
         let token = self.sandbox(Method::POST, "/sandbox/tokens", asked).await?;
         self.token = token["accessToken"].as_str().context("the sandbox gives access tokens")?.to_owned();
@@ -102,14 +106,18 @@ impl<'a> Walk<'a> {
             self.done("organization", &format!("{} exists; nobody told us yet", self.reference));
             return Ok(());
         }
-        until("the organization's webhook made its customer", || async { Ok(self.customers().await?.len() == 1) }).await?;
+        until("the organization's webhook made its customer", || async { Ok(self.customers().await?.len() == 1) })
+            .await?;
         self.done("organization → customer", &format!("{} has exactly one customer at the provider", self.reference));
         Ok(())
     }
 
     async fn session(&mut self) -> anyhow::Result<()> {
         let session = self.app(Method::GET, "/api/session", Value::Null).await?.ok()?;
-        ensure!(session["organizationId"] == self.reference.as_str(), "the session is for another organization: {session}");
+        ensure!(
+            session["organizationId"] == self.reference.as_str(),
+            "the session is for another organization: {session}"
+        );
         let plans = session["plans"].as_array().map_or(0, Vec::len);
         ensure!(plans == 4, "four plans are for sale, the session shows {plans}");
         self.done("session", "the token is accepted; four plans are offered");
@@ -160,8 +168,14 @@ impl<'a> Walk<'a> {
     async fn webhook(&mut self) -> anyhow::Result<()> {
         // Nobody followed the redirect yet: what opens the gate is the webhook.
         let subscription = self.wait_for("in_trial").await?;
-        ensure!(subscription["plan"] == "growth" && subscription["seats"] == 5, "another thing was bought: {subscription}");
-        ensure!(subscription["id"] == self.checkout["subscriptionId"], "the row of the checkout became the subscription");
+        ensure!(
+            subscription["plan"] == "growth" && subscription["seats"] == 5,
+            "another thing was bought: {subscription}"
+        );
+        ensure!(
+            subscription["id"] == self.checkout["subscriptionId"],
+            "the row of the checkout became the subscription"
+        );
         let back = self.client.get(&self.redirect).send().await?;
         let target = back.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default();
         ensure!(back.status() == StatusCode::SEE_OTHER, "the way back answers {}", back.status());
@@ -246,7 +260,10 @@ impl<'a> Walk<'a> {
         .await?;
         let refused = self.app(Method::POST, "/api/subscription/create", json!({ "plan": "growth" })).await?;
         ensure!(refused.status == StatusCode::FORBIDDEN, "a deleted organization can still buy: {}", refused.status);
-        self.done("organization deleted", &format!("{how}; both subscriptions cancelled at the provider, gate closed, nothing sold"));
+        self.done(
+            "organization deleted",
+            &format!("{how}; both subscriptions cancelled at the provider, gate closed, nothing sold"),
+        );
         Ok(())
     }
 
@@ -278,7 +295,8 @@ impl<'a> Walk<'a> {
     /// The provider's own view of the newest subscription must have this status.
     async fn agrees(&self, status: &str) -> anyhow::Result<()> {
         let rows = self.truth("subscriptions").await?;
-        let row = rows.iter().find(|row| row["id"] == self.checkout["subscriptionId"]).context("the provider knows it")?;
+        let row =
+            rows.iter().find(|row| row["id"] == self.checkout["subscriptionId"]).context("the provider knows it")?;
         ensure!(row["status"] == status, "the provider says {}", row["status"]);
         Ok(())
     }

@@ -1,1 +1,0 @@
-//! Placeholder head, written with the crate.

@@ -1,0 +1,126 @@
+//! Gates for proxies, and the same question for programs.
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+use tollkeeper::{Action, feature_view, ids::OrganizationId};
+use tollkeeper_core::{catalog::Grant, gate::Reason};
+
+use crate::{
+    problem::Problem,
+    query,
+    router::{App, Shared},
+    session::{Caller, organization_of},
+};
+
+const ORGANIZATION: HeaderName = HeaderName::from_static("x-tollkeeper-organization");
+const PLAN: HeaderName = HeaderName::from_static("x-tollkeeper-plan");
+const REMAINING: HeaderName = HeaderName::from_static("x-tollkeeper-remaining");
+const CODE: HeaderName = HeaderName::from_static("x-tollkeeper-code");
+
+/// The code of a gate that is closed because nobody paid for this.
+const PAYMENT_REQUIRED: &str = "payment_required";
+
+type Feature = Result<Path<String>, PathRejection>;
+
+/// `GET|HEAD /gate/{feature}`
+pub(crate) async fn gate(
+    State(app): State<Shared>,
+    caller: Result<Caller, Problem>,
+    feature: Feature,
+    uri: Uri,
+) -> Response {
+    let mut response = match caller {
+        Ok(caller) => decide(&app, &caller, feature, &uri).await.unwrap_or_else(IntoResponse::into_response),
+        Err(problem) => problem.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("authorization, cookie"));
+    response
+}
+
+async fn decide(app: &App, Caller(session): &Caller, feature: Feature, uri: &Uri) -> Result<Response, Problem> {
+    let organization = organization_of(app, session, uri)?;
+    // What is not even text is the name of nothing.
+    let Ok(Path(feature)) = feature else { return Err(unknown()) };
+    let decision = app.engine.gate(organization, &feature).await?;
+    if decision.reason == Reason::UnknownFeature {
+        return Err(unknown());
+    }
+    if !decision.allowed {
+        // nginx knows 401 and 403 only.
+        let only_403 = query::value(uri, "deny").is_some_and(|word| word == "403");
+        let status = if only_403 { StatusCode::FORBIDDEN } else { StatusCode::PAYMENT_REQUIRED };
+        let problem = Problem::new(status, PAYMENT_REQUIRED, "The plan of this organization does not include this")
+            .with_reason(decision.reason.as_str());
+        return Ok(([(CODE, HeaderValue::from_static(PAYMENT_REQUIRED))], problem).into_response());
+    }
+    let view = feature_view(&feature, &decision);
+    let remaining = view["remaining"].as_u64();
+    let mut response = Json(view).into_response();
+    let headers = response.headers_mut();
+    headers.insert(ORGANIZATION, visible(organization.as_str()));
+    if let Some(plan) = &decision.plan {
+        headers.insert(PLAN, visible(plan.as_str()));
+    }
+    if let Some(remaining) = remaining {
+        headers.insert(REMAINING, HeaderValue::from(remaining));
+    }
+    Ok(response)
+}
+
+/// `GET /api/entitlements`
+pub(crate) async fn entitlements(State(app): State<Shared>, caller: Caller, uri: Uri) -> Result<Json<Value>, Problem> {
+    let organization = reader(&app, &caller, &uri).await?;
+    let all = app.engine.entitlements(&organization).await?;
+    let features: Map<_, _> =
+        all.features.into_iter().map(|(name, grant)| (name.into_string(), granted(grant))).collect();
+    Ok(Json(json!({ "plans": all.plans, "features": features })))
+}
+
+/// `GET /api/entitlements/{feature}`: a question and not a gate, so that no is as good an answer as yes.
+pub(crate) async fn entitlement(
+    State(app): State<Shared>,
+    caller: Caller,
+    feature: Feature,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let organization = reader(&app, &caller, &uri).await?;
+    let Path(feature) =
+        feature.map_err(|_| Problem::field("feature", "invalid_text", "The name of the feature is not text"))?;
+    let decision = app.engine.gate(&organization, &feature).await?;
+    Ok(Json(feature_view(&feature, &decision)))
+}
+
+async fn reader(app: &App, Caller(session): &Caller, uri: &Uri) -> Result<OrganizationId, Problem> {
+    let reference = query::value(uri, "referenceId");
+    let actor = app.engine.authorize(session, reference.as_deref(), Action::List).await?;
+    Ok(actor.organization_id().clone())
+}
+
+fn granted(grant: Grant) -> Value {
+    match grant {
+        Grant::Switch => json!(true),
+        Grant::Limit(Some(limit)) | Grant::Metered(Some(limit)) => json!(limit),
+        Grant::Limit(None) | Grant::Metered(None) => json!("unlimited"),
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "unknown_feature", "Nobody has heard of this feature")
+        .with_reason(Reason::UnknownFeature.as_str())
+}
+
+/// A name as a header: what headers cannot carry is percent-encoded.
+fn visible(name: &str) -> HeaderValue {
+    HeaderValue::from_str(name).unwrap_or_else(|_| {
+        let encoded = utf8_percent_encode(name, CONTROLS).to_string();
+        HeaderValue::from_str(&encoded).expect("what is left after encoding is visible")
+    })
+}

@@ -1,0 +1,34 @@
+//! The HTTP face of Tollkeeper: request in, engine call, response out.
+//!
+//! Knows: routes, who asks ([`Config::session_cookie`] or a bearer token), how a body is read with limits, and how every
+//! failure becomes a problem document (RFC 9457).
+//!
+//! Must never know: a concrete adapter, SQL, the environment, a rule about subscriptions. An action is written once, in
+//! the engine; here it is only asked for.
+//!
+//! The usual next thing is a route: a handler in the file of its subject, one line in `router.rs`, and rows in the tables
+//! of `tests/it`.
+//!
+//! ```no_run
+//! # fn example(engine: tollkeeper::Tollkeeper) -> axum::Router {
+//! tollkeeper_http::router(engine, tollkeeper_http::Config::default())
+//! # }
+//! ```
+
+mod admin;
+mod body;
+mod cors;
+mod gate;
+mod health;
+mod landing;
+mod observe;
+mod pages;
+mod plans;
+mod problem;
+mod query;
+mod router;
+mod session;
+mod subscription;
+mod webhook;
+
+pub use router::{API_BODY_BYTES, Config, WEBHOOK_BODY_BYTES, router};

@@ -1,0 +1,13 @@
+//! The HTTP face in front of a real engine on SQLite, with providers that are played.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod admin;
+mod edge;
+mod fakes;
+mod gate;
+mod refusals;
+mod session;
+mod subscription;
+mod webhook;
+mod world;
