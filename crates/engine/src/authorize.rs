@@ -5,6 +5,8 @@ use tollkeeper_core::{
     ports::Session,
 };
 
+use tollkeeper_store::member;
+
 use crate::{Error, Tollkeeper, hooks::Action};
 
 /// Somebody who may do what was asked, for one organization. Only [`Tollkeeper::authorize`] makes one.
@@ -40,6 +42,18 @@ impl Tollkeeper {
             .organization_id
             .as_ref()
             .ok_or_else(|| Error::forbidden("organization_required", "Organization context required for billing"))
+    }
+
+    /// The person's e-mail: a verified one of the token itself, else the one that signed deliveries told.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn email_of(&self, session: &Session) -> Result<Option<String>, Error> {
+        let (None, Some(organization)) = (&session.email, &session.organization_id) else {
+            return Ok(session.email.clone());
+        };
+        let mut connection = self.inner.db.read().await?;
+        Ok(member::email_of(connection.c(), organization, &session.user_id).await?)
     }
 
     /// Decides whether the person may do `action` for `reference`, which is its own organization or nothing.
@@ -80,7 +94,7 @@ impl Tollkeeper {
         Ok(Actor {
             organization_id: organization.clone(),
             user_id: session.user_id.clone(),
-            email: session.email.clone(),
+            email: self.email_of(session).await?,
         })
     }
 }

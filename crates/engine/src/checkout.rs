@@ -72,7 +72,7 @@ impl Tollkeeper {
         self.ensure_customer(id, &cause).await?;
         let account = self.account(id).await?;
         if account.organization.email.is_none() {
-            self.first_contact(&account, self.email_of(actor).await.as_deref(), &cause).await?;
+            self.first_contact(&account, self.contact_of(actor).await.as_deref(), &cause).await?;
         }
         for _ in 0..RACES {
             let account = self.account(id).await?;
@@ -288,8 +288,8 @@ impl Tollkeeper {
         Ok(())
     }
 
-    /// The verified e-mail of whoever acts: the token's own, else the identity provider's.
-    async fn email_of(&self, actor: &Actor) -> Option<String> {
+    /// The e-mail of whoever acts, asked of the identity provider where nothing here knows it.
+    async fn contact_of(&self, actor: &Actor) -> Option<String> {
         if actor.email.is_some() {
             return actor.email.clone();
         }

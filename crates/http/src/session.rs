@@ -92,7 +92,7 @@ pub(crate) async fn show(
     let plans = plans_view(&app.engine.catalog(), &app.engine.settings().billing_provider);
     Ok(Json(json!({
         "userId": session.user_id,
-        "email": session.email,
+        "email": app.engine.email_of(&session).await?,
         "organizationId": organization,
         "roles": session.roles,
         "permissions": session.permissions,

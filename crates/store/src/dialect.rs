@@ -220,34 +220,32 @@ pub(crate) async fn organization_versions(
     Ok(rows.into_iter().map(|row| (row.id.into(), row.version)).collect())
 }
 
-/// The holder of the member that has an id at the identity provider.
-pub(crate) async fn holder_of_user(
+/// The holders of the members that have, or had, an id at the identity provider.
+pub(crate) async fn holders_of_user(
     c: C<'_>,
     organization: &OrganizationId,
     user: &UserId,
-) -> Result<Option<String>, Error> {
+) -> Result<Vec<String>, Error> {
     row! { struct Row { holder: String } }
-    let row: Option<Row> = sql!(
+    let rows: Vec<Row> = sql!(
         c,
-        opt Row,
+        all Row,
         lite "
         SELECT holder
         FROM member
         WHERE organization_id = $1
           AND EXISTS (SELECT 1 FROM json_each(member.ids) AS identity WHERE identity.value ->> '$.id' = $2)
-        ORDER BY holder
-        LIMIT 1"
+        ORDER BY holder"
         pg "
         SELECT holder
         FROM member
         WHERE organization_id = $1
           AND ids @> jsonb_build_array(jsonb_build_object('id', CAST($2 AS text)))
-        ORDER BY holder
-        LIMIT 1",
+        ORDER BY holder",
         organization.as_str(),
         user.as_str()
     )?;
-    Ok(row.map(|row| row.holder))
+    Ok(rows.into_iter().map(|row| row.holder).collect())
 }
 
 row! {

@@ -274,6 +274,30 @@ both_engines! {
         assert!(matches!(refused, Err(Error::Constraint(Constraint::OpenCheckout))), "{refused:?}");
     }
 
+    async fn a_person_who_changes_the_address_counts_once(db: TestDb) {
+        let org = &OrganizationId::from("org_1");
+        let news = |email: &str, second: i64| MemberChange {
+            organization_id: org.clone(),
+            user_id: "usr_1".into(),
+            email: Some(email.into()),
+            active: true,
+            occurred_at: sample::at(second),
+        };
+        for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1]] {
+            db.db().write(|tx| Box::pin(maintenance::empty(tx))).await.unwrap();
+            for second in order {
+                apply(db.db(), &news(["old@acme.test", "new@acme.test", "old@acme.test"][second as usize - 1], second)).await;
+            }
+            let mut conn = db.db().read().await.unwrap();
+            let all = member::list(conn.c(), org).await.unwrap();
+            let active: Vec<_> = all.iter().filter(|member| member.active()).map(|member| member.holder.as_str()).collect();
+            assert_eq!(active, ["old@acme.test"], "told in the order {order:?}");
+            let email = member::email_of(conn.c(), org, &"usr_1".into()).await.unwrap();
+            assert_eq!(email.as_deref(), Some("old@acme.test"));
+            assert_eq!(member::email_of(conn.c(), org, &"usr_2".into()).await.unwrap(), None);
+        }
+    }
+
     async fn a_member_is_one_person_with_all_ids(db: TestDb) {
         let joined = apply(db.db(), &news("usr_1", Some(" Ann@Acme.test"), true, 20)).await;
         let MemberApplied::Changed(ann) = joined else { panic!("{joined:?}") };
