@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use tollkeeper_core::{
     ids::Source,
     ports::{Content, DecodeError, Hint, Inbound, Subject, Verified, VerifyError},
@@ -43,10 +43,12 @@ impl Inbound for Chargebee {
     fn envelope(&self, verified: &Verified) -> Result<Hint, DecodeError> {
         match serde_json::from_slice::<Envelope<'_, EventIds<'_>>>(verified.body()) {
             Ok(event) => hint(&event, |kind| event.content.as_ref().map_or(Subject::Other, |ids| subject(kind, ids))),
-            // Content in a shape that we do not know is still a delivery.
+            // Content in a shape that we do not know is still a delivery, and mostly still about something that we do.
             Err(_) => {
-                let event = read::<IgnoredAny>(verified)?;
-                hint(&event, |_| Subject::Other)
+                let event = read::<serde_json::Value>(verified)?;
+                let hint = hint(&event, |kind| event.content.as_ref().map_or(Subject::Other, |it| salvaged(kind, it)))?;
+                tracing::warn!(event.kind = %hint.event_type, subject = %hint.subject, "an event has content of a new shape");
+                Ok(hint)
             }
         }
     }
@@ -103,6 +105,18 @@ fn subject(event_type: &str, ids: &EventIds<'_>) -> Subject {
         return Subject::Subscription(id.into());
     }
     customer_id(ids).map_or(Subject::Other, |id| Subject::Customer(id.into()))
+}
+
+/// What an event with odd companions is about, by the two resources that matter most.
+fn salvaged(event_type: &str, content: &serde_json::Value) -> Subject {
+    let id = |resource: &str| {
+        content[resource]["id"].as_str().filter(|id| !id.is_empty() && id.len() <= MAX_NAME_BYTES)
+    };
+    match (id("subscription"), id("customer")) {
+        (Some(subscription), _) if event_type != CUSTOMER_DELETED => Subject::Subscription(subscription.into()),
+        (_, Some(customer)) => Subject::Customer(customer.into()),
+        _ => Subject::Other,
+    }
 }
 
 fn subscription_id<'a>(ids: &'a EventIds<'_>) -> Option<&'a str> {

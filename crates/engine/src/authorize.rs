@@ -7,7 +7,10 @@ use tollkeeper_core::{
 
 use tollkeeper_store::member;
 
-use crate::{Error, Tollkeeper, hooks::Action};
+use crate::{
+    Error, Tollkeeper,
+    hooks::{self, Action},
+};
 
 /// Somebody who may do what was asked, for one organization. Only [`Tollkeeper::authorize`] makes one.
 #[derive(Clone, Debug)]
@@ -80,10 +83,11 @@ impl Tollkeeper {
             ));
         }
         // A hook that fails has not said yes.
-        let allowed = match self.inner.hooks.authorize(&session.user_id, organization, action).await {
+        let asked = self.inner.hooks.authorize(&session.user_id, organization, action);
+        let allowed = match hooks::guarded(asked).await {
             Ok(allowed) => allowed,
             Err(error) => {
-                tracing::error!(?error, organization.id = %organization, action = action.as_str(), "the authorize hook failed: denied");
+                tracing::error!(%error, organization.id = %organization, action = action.as_str(), "the authorize hook failed: denied");
                 false
             }
         };

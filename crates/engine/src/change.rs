@@ -39,13 +39,12 @@ impl Tollkeeper {
         }
         let account = self.account(actor.organization_id()).await?;
         let row = live_row(&account, request.subscription_id.as_deref())?;
-        let (when, word) = if request.now { (CancelWhen::Now, "now") } else { (CancelWhen::PeriodEnd, "period_end") };
+        let when = if request.now { CancelWhen::Now } else { CancelWhen::PeriodEnd };
         if !request.now && row.cancel_at.is_some() {
             return Ok(Cancelled::Applied(Box::new(self.show(row))));
         }
         let bought = row.provider_subscription_id.as_ref().expect("a live row names its subscription");
-        let key = format!("{}:{}:cancel:{word}", row.id, row.version);
-        let answer = self.billing(&row.provider)?.cancel(bought, when, &key).await?;
+        let answer = self.billing(&row.provider)?.cancel(bought, when, &self.key(row.id.as_str())).await?;
         let cause = cause::api(format!("cancel by {}", actor.user_id));
         let after = self.take_answer(&account, &answer, &cause).await?;
         Ok(Cancelled::Applied(Box::new(self.shown(&after, &row.id))))
@@ -66,8 +65,7 @@ impl Tollkeeper {
             });
         }
         let bought = row.provider_subscription_id.as_ref().expect("a live row names its subscription");
-        let key = format!("{}:{}:restore", row.id, row.version);
-        let answer = self.billing(&row.provider)?.undo_cancellation(bought, &key).await?;
+        let answer = self.billing(&row.provider)?.undo_cancellation(bought, &self.key(row.id.as_str())).await?;
         let cause = cause::api(format!("restore by {}", actor.user_id));
         let after = self.take_answer(&account, &answer, &cause).await?;
         Ok(self.shown(&after, &row.id))

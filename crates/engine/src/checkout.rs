@@ -23,6 +23,7 @@ use crate::{
     Actor, Error, Tollkeeper,
     choice::{self, Choice, CreateRequest},
     decide::cause,
+    provision::deleted,
 };
 
 /// How long an attempt may wait for its link before it counts as abandoned, in business time.
@@ -76,6 +77,9 @@ impl Tollkeeper {
         }
         for _ in 0..RACES {
             let account = self.account(id).await?;
+            if account.organization.deleted_at.is_some() {
+                return Err(deleted());
+            }
             no_live(&account, &choice.group)?;
             match self.claim(&account, &choice, &cause).await? {
                 Found::Ours(row) => return self.drive(id, &row, &cause).await,
@@ -94,16 +98,7 @@ impl Tollkeeper {
             .iter()
             .find(|row| row.plan_group == choice.group && row.status == Status::Future && row.checkout.is_some());
         if let Some(row) = open {
-            let checkout = row.checkout.as_ref().expect("it was looked for");
-            if row.is_open_checkout(now) && checkout.params.same_choice(&choice.params) {
-                return Ok(Found::Ours(row.id.clone()));
-            }
-            if let Some(reference) = &checkout.reference {
-                self.billing(&row.provider)?.expire_checkout(reference).await?;
-            }
-            let why = if row.is_open_checkout(now) { "another choice was made" } else { "the checkout was abandoned" };
-            self.expire(id, &row.id, cause, why).await?;
-            return Ok(Found::Nothing);
+            return self.look_at_open(id, row, choice, cause).await;
         }
         let row = self.attempt(account, choice, now);
         let transition = reduce::begin_checkout(account, row.clone(), &self.catalog(), now);
@@ -114,6 +109,54 @@ impl Tollkeeper {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes an open attempt over, or ends it. What the person did on the page is the provider's to say: given up, or paid
+    /// without our having heard of it.
+    async fn look_at_open(
+        &self,
+        id: &OrganizationId,
+        row: &Subscription,
+        choice: &Choice,
+        cause: &Cause,
+    ) -> Result<Found, Error> {
+        let Some(checkout) = &row.checkout else { return Ok(Found::Nothing) };
+        let open = row.is_open_checkout(self.now());
+        let wanted = open && checkout.params.same_choice(&choice.params);
+        let Some(reference) = &checkout.reference else {
+            if wanted {
+                return Ok(Found::Ours(row.id.clone()));
+            }
+            self.expire(id, &row.id, cause, "another choice was made").await?;
+            return Ok(Found::Nothing);
+        };
+        let billing = self.billing(&row.provider)?;
+        let page = match billing.checkout(reference).await {
+            Ok(page) => page,
+            // Its link may well be good; the page itself will say if it is not.
+            Err(error) if wanted && error.kind.is_retryable() => {
+                tracing::warn!(%error, subscription.id = %row.id, "an open checkout could not be looked up: it is used as it is");
+                return Ok(Found::Ours(row.id.clone()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let why = match page {
+            Some(page) if page.state == CheckoutState::Open && wanted => return Ok(Found::Ours(row.id.clone())),
+            Some(page) if page.state == CheckoutState::Completed => {
+                if let Some(bought) = page.provider_subscription_id.or_else(|| billing.subscription_id_for(&row.id)) {
+                    self.refresh(id, &row.provider, &bought, None, cause, None).await?;
+                }
+                "the page is completed"
+            }
+            Some(page) if page.state == CheckoutState::Open => {
+                billing.expire_checkout(reference).await?;
+                "another choice was made"
+            }
+            Some(_) | None => "the page was given up",
+        };
+        // A row that became a subscription meanwhile stays what it is.
+        self.expire(id, &row.id, cause, why).await?;
+        Ok(Found::Nothing)
     }
 
     fn attempt(&self, account: &Account, choice: &Choice, now: Timestamp) -> Subscription {

@@ -7,6 +7,7 @@ use tollkeeper_core::{
     ids::{PlanName, PriceId},
     money::Currency,
     snapshot::ItemType,
+    status::Status,
     subscription::{CheckoutItem, CheckoutParams},
     time::{Timestamp, days},
 };
@@ -92,7 +93,10 @@ pub(crate) fn resolve(
     }
     let mut items = vec![CheckoutItem { price_id: price.id.clone(), quantity: seats, item_type: ItemType::Plan }];
     items.extend(addons(catalog, request, price)?);
-    let trial = plan.trial_days > 0 && !account.organization.had_trial && request.trial != Some(false);
+    let trial = plan.trial_days > 0
+        && !account.organization.had_trial
+        && request.trial != Some(false)
+        && !offered_elsewhere(account, &plan.group);
     let params = CheckoutParams {
         items,
         trial_end: trial.then(|| now.plus(days(plan.trial_days))),
@@ -115,6 +119,15 @@ pub(crate) fn resolve(
         group: plan.group.clone(),
         price: price.id.clone(),
         params,
+    })
+}
+
+/// Whether an open checkout of another group offers a trial already: paying both must not give two.
+fn offered_elsewhere(account: &Account, group: &str) -> bool {
+    account.subscriptions.iter().any(|row| {
+        row.plan_group != group
+            && row.status == Status::Future
+            && row.checkout.as_ref().is_some_and(|checkout| checkout.params.trial_end.is_some())
     })
 }
 

@@ -38,6 +38,12 @@ impl Tollkeeper {
         })
     }
 
+    /// As [`Tollkeeper::account`], and in any case with the subscription that `wanted` names.
+    pub(crate) async fn account_with(&self, id: &OrganizationId, wanted: &str) -> Result<Account, Error> {
+        let found = account::load_with(self.inner.db.read().await?.c(), id, Some(wanted)).await?;
+        found.ok_or_else(|| Error::Contended(id.to_string()))
+    }
+
     /// Decides about an account and writes the decision; starts again when another writer was faster.
     ///
     /// `f` only reads the account it is given, because it may run again on a newer one.

@@ -22,7 +22,7 @@ impl Tollkeeper {
                 if matches!(seen.phase, Phase::Ended | Phase::NeverStarted) {
                     continue;
                 }
-                let ended = billing.cancel(&seen.id, CancelWhen::Now, &format!("{}:deleted", seen.id)).await?;
+                let ended = billing.cancel(&seen.id, CancelWhen::Now, &self.key(seen.id.as_str())).await?;
                 if ended.phase != Phase::Ended {
                     return Err(Error::conflict(
                         "still_billed",
@@ -36,20 +36,25 @@ impl Tollkeeper {
                 }
             }
         }
-        self.close_checkouts(id, cause).await?;
-        self.decide(id, cause, |account, catalog, now| Ok(reduce::tombstone(account, catalog, now))).await?;
+        self.close_checkouts(id, cause, "its organization was deleted").await?;
+        self.decide(id, cause, |account, catalog, now| {
+            // Somebody may have paid since we looked: then this comes again, and looks again.
+            reduce::tombstone(account, catalog, now)
+                .map_err(|refusal| Error::conflict("still_billed", refusal.to_string()))
+        })
+        .await?;
         Ok(())
     }
 
     /// Ends the checkouts that a person might still finish.
-    async fn close_checkouts(&self, id: &OrganizationId, cause: &Cause) -> Result<(), Error> {
+    pub(crate) async fn close_checkouts(&self, id: &OrganizationId, cause: &Cause, why: &str) -> Result<(), Error> {
         let account = self.account(id).await?;
         let open = account.subscriptions.iter().filter(|row| row.status == Status::Future);
         for row in open {
             if let Some(reference) = row.checkout.as_ref().and_then(|checkout| checkout.reference.as_ref()) {
                 self.billing(&row.provider)?.expire_checkout(reference).await?;
             }
-            self.expire(id, &row.id, cause, "its organization was deleted").await?;
+            self.expire(id, &row.id, cause, why).await?;
         }
         Ok(())
     }

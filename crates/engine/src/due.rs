@@ -2,7 +2,7 @@
 
 use tollkeeper_core::{
     ids::{OrganizationId, SubscriptionId},
-    reduce::reduce,
+    reduce::{self, reduce},
     status::Status,
 };
 use tollkeeper_store::subscription;
@@ -35,7 +35,10 @@ impl Tollkeeper {
     async fn look_at(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<(), Error> {
         let account = self.account(organization).await?;
         let Some(row) = account.subscription(id) else { return Ok(()) };
-        let billing = self.billing(&row.provider)?;
+        let Ok(billing) = self.billing(&row.provider) else {
+            tracing::warn!(provider = %row.provider, organization.id = %organization, subscription.id = %id, "a row is due whose provider is not configured");
+            return self.look_again_later(organization, id).await;
+        };
         let bought = match &row.provider_subscription_id {
             Some(bought) => Some(bought.clone()),
             // A checkout that is about to expire may have been paid at the last moment.
@@ -44,8 +47,13 @@ impl Tollkeeper {
         };
         if let Some(bought) = bought {
             match self.refresh(organization, &row.provider, &bought, None, &cause::time(), None).await {
-                Ok(_) | Err(Error::Conflict { code: "not_there", .. }) => {}
+                Ok(_) | Err(Error::Conflict { code: "not_there", .. } | Error::Reduce(_)) => {}
                 Err(error @ Error::Store(_)) => return Err(error),
+                // Whether it was paid is not known: time alone must not end it.
+                Err(error) if row.status == Status::Future => {
+                    tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "whether a checkout was paid could not be asked");
+                    return self.look_again_later(organization, id).await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "the provider could not be asked about a due row");
                 }
@@ -53,6 +61,11 @@ impl Tollkeeper {
         }
         self.decide(organization, &cause::time(), |account, catalog, now| Ok(reduce(account, None, catalog, now)?))
             .await?;
+        Ok(())
+    }
+
+    async fn look_again_later(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<(), Error> {
+        self.decide(organization, &cause::time(), |account, _, now| Ok(reduce::postpone(account, id, now))).await?;
         Ok(())
     }
 }

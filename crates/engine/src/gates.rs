@@ -6,6 +6,7 @@ use std::{
         Arc, RwLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tollkeeper_core::{
@@ -23,7 +24,15 @@ pub(crate) struct Gates {
     resident: RwLock<HashMap<OrganizationId, Arc<Entry>>>,
     loads: AtomicU64,
     checks: AtomicU64,
+    /// Machine time in microseconds until which the database is not asked, because it was away a moment ago.
+    away_until: AtomicI64,
 }
+
+/// How long the database is left alone after it was away: nobody behind a gate waits for it meanwhile.
+const AWAY: Duration = Duration::from_secs(1);
+
+/// Organizations in memory at most; beyond it, those that were asked for longest ago are dropped.
+const MOST_RESIDENT: usize = 2_000_000;
 
 struct Entry {
     view: View,
@@ -47,6 +56,9 @@ impl Gates {
     pub(crate) fn put(&self, view: View, now: MachineTime) {
         let mut resident = self.resident.write().expect("nobody panics while holding it");
         if resident.get(&view.organization_id).is_none_or(|known| known.view.version <= view.version) {
+            if resident.len() >= MOST_RESIDENT {
+                drop_the_oldest(&mut resident);
+            }
             let entry = Entry { confirmed_at: AtomicI64::new(now.as_micros()), view };
             resident.insert(entry.view.organization_id.clone(), Arc::new(entry));
         }
@@ -63,9 +75,20 @@ impl Gates {
 }
 
 impl Entry {
-    fn age(&self, now: MachineTime) -> std::time::Duration {
-        now.since(MachineTime::from_micros(self.confirmed_at.load(Ordering::Relaxed)))
+    /// How long ago this was known to be the newest. A machine clock that was set back makes nothing fresh.
+    fn age(&self, now: MachineTime) -> Duration {
+        let confirmed_at = MachineTime::from_micros(self.confirmed_at.load(Ordering::Relaxed));
+        if confirmed_at > now { Duration::MAX } else { now.since(confirmed_at) }
     }
+}
+
+/// Drops the half that was confirmed longest ago, so that it happens rarely.
+fn drop_the_oldest(resident: &mut HashMap<OrganizationId, Arc<Entry>>) {
+    let mut ages: Vec<_> = resident.values().map(|entry| entry.confirmed_at.load(Ordering::Relaxed)).collect();
+    let middle = ages.len() / 2;
+    let (_, median, _) = ages.select_nth_unstable(middle);
+    let median = *median;
+    resident.retain(|_, entry| entry.confirmed_at.load(Ordering::Relaxed) > median);
 }
 
 impl Tollkeeper {
@@ -115,7 +138,16 @@ impl Tollkeeper {
         {
             return Ok(known.expect("it was just looked at"));
         }
-        match (self.confirm(id, known.as_deref(), now).await, known) {
+        let away = now.as_micros() < self.inner.gates.away_until.load(Ordering::Relaxed);
+        if let Some(entry) = known.as_ref().filter(|entry| away && entry.age(now) < self.inner.settings.gate_max_stale)
+        {
+            return Ok(entry.clone());
+        }
+        let confirmed = self.confirm(id, known.as_deref(), now).await;
+        if confirmed.is_err() {
+            self.inner.gates.away_until.store(self.machine_now().plus(AWAY).as_micros(), Ordering::Relaxed);
+        }
+        match (confirmed, known) {
             (Ok(Some(entry)), _) | (Ok(None), Some(entry)) => Ok(entry),
             (Ok(None), None) => unreachable!("without a known view one is always loaded"),
             (Err(error), Some(entry)) if entry.age(now) < self.inner.settings.gate_max_stale => {

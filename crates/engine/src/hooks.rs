@@ -1,7 +1,11 @@
 //! What a product can be told, and asked.
 
+use std::{panic::AssertUnwindSafe, time::Duration};
+
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use serde_json::Value;
+use tokio::time::timeout;
 use tollkeeper_core::{
     effect::EffectKind,
     ids::{EventId, OrganizationId, Source, UserId},
@@ -155,9 +159,25 @@ pub struct NoHooks;
 
 impl Hooks for NoHooks {}
 
+/// How long a hook may take. A hook that hangs must not hold up every other organization.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for a hook of the product, but not for ever, and survives its panic.
+pub(crate) async fn guarded<T>(hook: impl Future<Output = Result<T, HookError>>) -> Result<T, Error> {
+    match timeout(PATIENCE, AssertUnwindSafe(hook).catch_unwind()).await {
+        Ok(Ok(told)) => told.map_err(|HookError(message)| Error::Hook(message)),
+        Ok(Err(_panic)) => Err(Error::Hook("it panicked".into())),
+        Err(_elapsed) => Err(Error::Hook(format!("it did not answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
 /// Hands a notice to the method of its kind.
 pub(crate) async fn tell(hooks: &dyn Hooks, notice: &Notice) -> Result<(), Error> {
-    let told = match notice.kind {
+    guarded(dispatch(hooks, notice)).await
+}
+
+async fn dispatch(hooks: &dyn Hooks, notice: &Notice) -> Told {
+    match notice.kind {
         EffectKind::CustomerCreated => hooks.on_customer_created(notice).await,
         EffectKind::SubscriptionCreated => hooks.on_subscription_created(notice).await,
         EffectKind::SubscriptionCompleted => hooks.on_subscription_completed(notice).await,
@@ -169,6 +189,5 @@ pub(crate) async fn tell(hooks: &dyn Hooks, notice: &Notice) -> Result<(), Error
         EffectKind::PaymentFailed => hooks.on_payment_failed(notice).await,
         EffectKind::PaymentRecovered => hooks.on_payment_recovered(notice).await,
         EffectKind::EntitlementsChanged => hooks.on_entitlements_changed(notice).await,
-    };
-    told.map_err(|HookError(message)| Error::Hook(message))
+    }
 }

@@ -39,18 +39,25 @@ impl Tollkeeper {
     pub(crate) async fn answer_organization(&self, id: &OrganizationId, hints: &[&Hint]) -> Result<(), Error> {
         let mut hints = hints.to_vec();
         hints.sort_by_key(|hint| hint.occurred_at);
+        // What an organization was called does not matter once it is gone, and must not stand in the way of its end.
+        let ends = hints.iter().any(|hint| matches!(hint.content, Some(Content::OrganizationDeleted(_))));
+        let mut outcome = Ok(());
         for hint in hints {
             let cause = cause::inbox(hint.event_id.as_str());
-            match &hint.content {
-                Some(Content::OrganizationChanged(record)) => self.organization_changed(record, &cause).await?,
-                Some(Content::OrganizationDeleted(id)) => self.organization_deleted(id, &cause).await?,
-                Some(Content::Member(change)) => self.member_changed(change).await?,
+            let one = match &hint.content {
+                Some(Content::OrganizationChanged(_)) if ends => Ok(()),
+                Some(Content::OrganizationChanged(record)) => self.organization_changed(record, &cause).await,
+                Some(Content::OrganizationDeleted(id)) => self.organization_deleted(id, &cause).await,
+                Some(Content::Member(change)) => self.member_changed(change).await,
                 Some(Content::Subscription(_) | Content::CustomerDeleted(_)) | None => {
                     tracing::debug!(organization.id = %id, event.kind = %hint.event_type, "told about, not modelled");
+                    Ok(())
                 }
-            }
+            };
+            // One that fails does not hold up the others; all of them come again, and repeating does no harm.
+            outcome = outcome.and(one);
         }
-        Ok(())
+        outcome
     }
 
     async fn organization_changed(&self, record: &OrganizationRecord, cause: &Cause) -> Result<(), Error> {
@@ -59,10 +66,10 @@ impl Tollkeeper {
         if transition.after.organization.deleted_at.is_some() {
             return Ok(());
         }
-        if transition.after.customers.is_empty() {
-            self.ensure_customer(&record.id, cause).await?;
-        } else if !new {
-            // Also when nothing changed here: an earlier try may have failed between our row and the customer.
+        self.ensure_customer(&record.id, cause).await?;
+        if !new {
+            // Also when nothing changed here: an earlier try may have failed between our row and the customer, or somebody
+            // made the customer under an older name meanwhile.
             self.push_name(&record.id).await?;
         }
         Ok(())

@@ -5,16 +5,17 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use tollkeeper_core::{
     ids::{ProviderCustomerId, ProviderSubscriptionId, Source},
+    organization::Customer,
     ports::{Billing, Content, ErrorKind, Hint, ProviderError, Subject},
+    reduce,
     snapshot::Snapshot,
-    time::MachineTime,
 };
 use tollkeeper_store::{inbox, link::LinkKind};
 
 use crate::{
     Error, Tollkeeper, backoff,
     decide::{Deliveries, cause},
-    hooks::{Event, HookError},
+    hooks::{self, Event},
 };
 
 /// How many subjects are looked for at once.
@@ -23,6 +24,10 @@ const SUBJECTS: i64 = 64;
 const PER_SUBJECT: i64 = 500;
 /// How long a worker may be silent before another takes its subject.
 const LEASE: Duration = Duration::from_secs(60);
+
+/// What a provider that says "later" is believed: neither a loop nor a delivery that waits for ever.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// One delivery, read.
 struct Read {
@@ -70,40 +75,46 @@ impl Tollkeeper {
         if !self.take_lease(&key, owner, LEASE).await? {
             return Ok(false);
         }
-        let outcome = self.answer_subject(source, subject, self.machine_now()).await;
+        let outcome = self.answer_subject(source, subject).await;
         self.give_lease_back(&key, owner).await?;
-        outcome.map(|()| true)
+        outcome
     }
 
-    /// Reads which deliveries wait, then asks the provider, then settles exactly these.
-    async fn answer_subject(&self, source: &Source, subject: &str, now: MachineTime) -> Result<(), Error> {
-        let rows = inbox::pending(self.inner.db.read().await?.c(), source, subject, PER_SUBJECT).await?;
-        let mut attempts = 0;
-        let mut deliveries = Deliveries { source: source.clone(), ids: Vec::new() };
-        let mut readable = Vec::new();
-        for row in rows.iter().filter(|row| row.next_attempt_at.is_none_or(|at| at <= now)) {
+    /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.
+    async fn answer_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
+        let now = self.machine_now();
+        let rows = inbox::pending(self.inner.db.read().await?.c(), source, subject, now, PER_SUBJECT).await?;
+        let mut reads = Vec::new();
+        for row in &rows {
             match self.read(source, row) {
-                Ok(read) => {
-                    readable.push(read);
-                    deliveries.ids.push(row.event_id.clone());
-                    attempts = row.attempts.max(attempts);
-                }
+                Ok(read) => reads.push((read, row)),
                 // Poison never blocks others, also not those about the same subject.
-                Err(error) => {
-                    let alone = Deliveries { source: source.clone(), ids: vec![row.event_id.clone()] };
-                    self.fail(&alone, subject, row.attempts, &error).await?;
-                }
+                Err(error) => self.fail(source, subject, &[row], &error).await?,
             }
         }
-        if readable.is_empty() {
-            return Ok(());
+        // A hook that fails keeps its own delivery waiting, never the truth that it tells of.
+        let (mut told, mut untold) = (Vec::new(), Vec::new());
+        for (read, row) in &reads {
+            match hooks::guarded(self.inner.hooks.on_event(&read.event)).await {
+                Ok(()) => told.push(*row),
+                Err(error) => untold.push((*row, error)),
+            }
         }
-        match self.answer(source, &Subject::parse(subject), &readable, &deliveries).await {
-            Ok(Fate::Settled) => Ok(()),
-            Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await,
-            Ok(Fate::Ignored(why)) => self.close(&deliveries, &why, true).await,
-            Err(error) => self.fail(&deliveries, subject, attempts, &error).await,
+        if !reads.is_empty() {
+            let hints: Vec<_> = reads.iter().map(|(read, _)| &read.hint).collect();
+            let ids = told.iter().map(|row| row.event_id.clone()).collect();
+            let deliveries = Deliveries { source: source.clone(), ids };
+            match self.answer(source, &Subject::parse(subject), &hints, &deliveries).await {
+                Ok(Fate::Settled) => {}
+                Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await?,
+                Ok(Fate::Ignored(why)) => self.close(&deliveries, &why, true).await?,
+                Err(error) => self.fail(source, subject, &told, &error).await?,
+            }
         }
+        for (row, error) in untold {
+            self.fail(source, subject, &[row], &error).await?;
+        }
+        Ok(!rows.is_empty())
     }
 
     fn read(&self, source: &Source, row: &inbox::InboxRow) -> Result<Read, Error> {
@@ -122,18 +133,13 @@ impl Tollkeeper {
         &self,
         source: &Source,
         subject: &Subject,
-        read: &[Read],
+        hints: &[&Hint],
         deliveries: &Deliveries,
     ) -> Result<Fate, Error> {
-        for one in read {
-            let told = self.inner.hooks.on_event(&one.event).await;
-            told.map_err(|HookError(message)| Error::Hook(message))?;
-        }
-        let hints: Vec<_> = read.iter().map(|one| &one.hint).collect();
         if self.inner.identity.source() == *source {
             return match subject {
                 Subject::Organization(id) => {
-                    self.answer_organization(id, &hints).await?;
+                    self.answer_organization(id, hints).await?;
                     Ok(Fate::Done("the organization is as the identity provider says".into()))
                 }
                 Subject::Subscription(_) | Subject::Customer(_) | Subject::Other => {
@@ -148,8 +154,8 @@ impl Tollkeeper {
             .find(|billing| billing.source() == *source)
             .ok_or_else(|| Error::Setup(format!("`{source}` is not configured")))?;
         match subject {
-            Subject::Subscription(id) => self.answer_subscription(billing.as_ref(), id, &hints, deliveries).await,
-            Subject::Customer(id) => self.answer_customer(billing.as_ref(), id, deliveries).await,
+            Subject::Subscription(id) => self.answer_subscription(billing.as_ref(), id, hints, deliveries).await,
+            Subject::Customer(id) => self.answer_customer(billing.as_ref(), id, hints, deliveries).await,
             Subject::Organization(_) | Subject::Other => {
                 Ok(Fate::Ignored("stored and told; nothing here depends on it".into()))
             }
@@ -177,11 +183,13 @@ impl Tollkeeper {
         }
     }
 
-    /// Reads the billing contact back, and looks at everything that a deleted customer had.
+    /// Reads the billing contact back. Looks at everything that the customer pays for when the news is about money rather
+    /// than about the customer, and lets go of a customer that is gone.
     async fn answer_customer(
         &self,
         billing: &dyn Billing,
         id: &ProviderCustomerId,
+        hints: &[&Hint],
         deliveries: &Deliveries,
     ) -> Result<Fate, Error> {
         let provider = billing.provider();
@@ -190,18 +198,24 @@ impl Tollkeeper {
         };
         let cause = cause::inbox(deliveries.ids.last().map_or("", |id| id.as_str()));
         let record = billing.customer(id).await?;
-        if record.as_ref().is_none_or(|record| record.deleted) {
-            let account = self.account(&owner).await?;
-            for row in account.subscriptions.iter().filter(|row| row.provider == provider && row.status.is_live()) {
-                if let Some(bought) = &row.provider_subscription_id {
-                    self.refresh(&owner, &provider, bought, None, &cause, None).await?;
+        let gone = record.as_ref().is_none_or(|record| record.deleted);
+        if gone || hints.iter().any(|hint| !hint.event_type.starts_with("customer_")) {
+            for row in self.account(&owner).await?.subscriptions {
+                let bought = row.provider_subscription_id.filter(|_| row.provider == provider && row.status.is_live());
+                if let Some(bought) = bought {
+                    self.refresh(&owner, &provider, &bought, None, &cause, None).await?;
                 }
             }
-            return Ok(Fate::Done("the customer is gone at the provider; what it paid for was looked at".into()));
+        }
+        if gone {
+            self.close_checkouts(&owner, &cause, "its customer was deleted at the provider").await?;
+            let customer = Customer { provider, id: id.clone() };
+            self.decide(&owner, &cause, |account, _, _| Ok(reduce::customer_gone(account, &customer))).await?;
+            return Ok(Fate::Done("the customer is gone at the provider; what it paid for is over".into()));
         }
         let email = record.and_then(|record| record.email);
         self.decide(&owner, &cause, |account, _, _| Ok(crate::provision::contact(account, email.as_deref()))).await?;
-        Ok(Fate::Done("the billing contact is as the provider says".into()))
+        Ok(Fate::Done("the customer is as the provider says".into()))
     }
 
     async fn close(&self, deliveries: &Deliveries, why: &str, ignored: bool) -> Result<(), Error> {
@@ -220,39 +234,52 @@ impl Tollkeeper {
         Ok(())
     }
 
-    async fn fail(&self, deliveries: &Deliveries, subject: &str, attempts: i64, error: &Error) -> Result<(), Error> {
-        let Deliveries { source, ids } = deliveries;
-        let now = self.machine_now();
-        let waits = error.throttled();
+    async fn fail(
+        &self,
+        source: &Source,
+        subject: &str,
+        rows: &[&inbox::InboxRow],
+        error: &Error,
+    ) -> Result<(), Error> {
+        let waits = error.throttled().map(|after| after.clamp(SHORTEST_WAIT, LONGEST_WAIT));
         // Poison cannot be cured by waiting. A deletion goes on until the provider has confirmed it.
         let hopeless = matches!(error, Error::Decode(_));
         let endless = matches!(Subject::parse(subject), Subject::Organization(_));
-        let exhausted = waits.is_none() && attempts + 1 >= backoff::TRIES && !endless;
-        let text = error.to_string();
-        if hopeless || exhausted {
-            tracing::error!(%error, %source, subject, attempts, "deliveries are dead: they can be replayed");
+        let exhausted = |row: &inbox::InboxRow| waits.is_none() && row.attempts + 1 >= backoff::TRIES && !endless;
+        let (over, again): (Vec<&inbox::InboxRow>, Vec<&inbox::InboxRow>) =
+            rows.iter().copied().partition(|row| hopeless || exhausted(row));
+        let ids = |rows: Vec<&inbox::InboxRow>| rows.into_iter().map(|row| row.event_id.clone()).collect::<Vec<_>>();
+        let attempts = again.iter().map(|row| row.attempts).max().unwrap_or(0);
+        let (over, again, text) = (&ids(over)[..], &ids(again)[..], error.to_string());
+        if !over.is_empty() {
+            tracing::error!(%error, %source, subject, dead = over.len(), "deliveries are dead: they can be replayed");
             metrics::counter!("tollkeeper_deliveries_dead_total", "source" => source.to_string())
-                .increment(ids.len() as u64);
-            let text = text.as_str();
-            self.inner.db.write(|tx| Box::pin(inbox::dead(tx, source, ids, text))).await?;
-            return Ok(());
+                .increment(over.len() as u64);
         }
         let mut dice = [0_u8; 8];
         (self.inner.random)(&mut dice);
         let pause = waits.unwrap_or_else(|| backoff::pause(attempts, u64::from_le_bytes(dice)));
-        let log_as_expected = matches!(
-            error,
-            Error::Provider(ProviderError { kind: ErrorKind::Throttled(_) | ErrorKind::Transient, .. })
-        );
-        if log_as_expected {
-            tracing::info!(%error, %source, subject, attempts, ?pause, "deliveries are tried again");
-        } else {
-            tracing::warn!(%error, %source, subject, attempts, ?pause, "deliveries are tried again");
+        if !again.is_empty() {
+            let expected = matches!(
+                error,
+                Error::Provider(ProviderError { kind: ErrorKind::Throttled(_) | ErrorKind::Transient, .. })
+            );
+            if expected {
+                tracing::info!(%error, %source, subject, attempts, ?pause, "deliveries are tried again");
+            } else {
+                tracing::warn!(%error, %source, subject, attempts, ?pause, "deliveries are tried again");
+            }
         }
-        let next = now.plus(pause);
-        let text = text.as_str();
-        let counts = waits.is_none();
-        self.inner.db.write(|tx| Box::pin(inbox::retry(tx, source, ids, text, next, counts))).await?;
+        let (text, next, counts) = (text.as_str(), self.machine_now().plus(pause), waits.is_none());
+        self.inner
+            .db
+            .write(|tx| {
+                Box::pin(async move {
+                    inbox::dead(tx, source, over, text).await?;
+                    inbox::retry(tx, source, again, text, next, counts).await
+                })
+            })
+            .await?;
         Ok(())
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use tollkeeper_store::{lease, outbox};
+use tollkeeper_core::ids::OrganizationId;
+use tollkeeper_store::outbox;
 
 use crate::{
     Error, Tollkeeper, backoff,
@@ -12,7 +13,10 @@ use crate::{
 };
 
 const HEADS: i64 = 64;
-const LEASE: Duration = Duration::from_secs(60);
+/// How many effects of one organization are told before others have their turn.
+const RUN: usize = 20;
+/// Longer than the hooks of one run take as a rule; whoever takes over asks again what is next.
+const LEASE: Duration = Duration::from_secs(120);
 
 impl Tollkeeper {
     /// Delivers the oldest undelivered effect of each organization. Returns how many were tried.
@@ -22,10 +26,10 @@ impl Tollkeeper {
     pub(crate) async fn work_outbox(&self) -> Result<usize, Error> {
         let heads = outbox::head(self.inner.db.read().await?.c(), SINKS[0], self.machine_now(), HEADS).await?;
         let tried = stream::iter(heads)
-            .map(|row| async move {
-                let outcome = self.deliver(&row).await;
+            .map(|head| async move {
+                let outcome = self.tell_organization(&head.organization_id).await;
                 outcome.unwrap_or_else(|error| {
-                    tracing::error!(%error, organization.id = %row.organization_id, row.seq, "an effect could not be handled");
+                    tracing::error!(%error, organization.id = %head.organization_id, "effects could not be handled");
                     false
                 })
             })
@@ -36,13 +40,32 @@ impl Tollkeeper {
         Ok(tried)
     }
 
-    /// Delivers one effect, unless somebody else does: then `false`.
-    async fn deliver(&self, row: &outbox::OutboxRow) -> Result<bool, Error> {
-        let key = format!("outbox/{}/{}", row.sink, row.organization_id);
+    /// Tells an organization's effects in order until one fails or none is due; `false` when somebody else does.
+    async fn tell_organization(&self, organization: &OrganizationId) -> Result<bool, Error> {
+        let key = format!("outbox/{}/{organization}", SINKS[0]);
         let owner = self.inner.owner.as_str();
         if !self.take_lease(&key, owner, LEASE).await? {
             return Ok(false);
         }
+        let mut tried = false;
+        let mut outcome = Ok(true);
+        for _ in 0..RUN {
+            // Asked under the lease: what was the oldest a moment ago may have been told by another process since.
+            let next =
+                outbox::next(self.inner.db.read().await?.c(), SINKS[0], organization, self.machine_now()).await?;
+            let Some(row) = next else { break };
+            tried = true;
+            outcome = self.deliver(&row).await;
+            if !matches!(outcome, Ok(true)) {
+                break;
+            }
+        }
+        self.give_lease_back(&key, owner).await?;
+        outcome.map(|_| tried)
+    }
+
+    /// Tells one effect. Says whether the hook took it.
+    async fn deliver(&self, row: &outbox::OutboxRow) -> Result<bool, Error> {
         let notice = Notice {
             id: format!("{}:{}:{}", row.organization_id, row.seq, row.kind.as_str()),
             organization_id: row.organization_id.clone(),
@@ -54,28 +77,26 @@ impl Tollkeeper {
         let mut dice = [0_u8; 8];
         (self.inner.random)(&mut dice);
         let next = self.machine_now().plus(backoff::pause(row.attempts, u64::from_le_bytes(dice)));
-        let (failure, key) = (told.as_ref().err().map(ToString::to_string), key.as_str());
+        let failure = told.as_ref().err().map(ToString::to_string);
         let failure = failure.as_deref();
         self.inner
             .db
             .write(|tx| {
                 Box::pin(async move {
+                    let (organization, seq, kind, sink) = (&row.organization_id, row.seq, row.kind, &row.sink);
                     match failure {
-                        None => outbox::delivered(tx, &row.organization_id, row.seq, row.kind, &row.sink).await?,
+                        None => outbox::delivered(tx, organization, seq, kind, sink).await,
                         Some(why) if row.attempts + 1 >= backoff::TRIES => {
-                            outbox::dead(tx, &row.organization_id, row.seq, row.kind, &row.sink, why).await?
+                            outbox::dead(tx, organization, seq, kind, sink, why).await
                         }
-                        Some(why) => {
-                            outbox::retry(tx, &row.organization_id, row.seq, row.kind, &row.sink, next, why).await?
-                        }
-                    };
-                    lease::release(tx, key, owner).await
+                        Some(why) => outbox::retry(tx, organization, seq, kind, sink, next, why).await,
+                    }
                 })
             })
             .await?;
-        if let Err(error) = told {
+        if let Err(error) = &told {
             tracing::warn!(%error, notice.id, row.attempts, "a hook did not take a notice");
         }
-        Ok(true)
+        Ok(told.is_ok())
     }
 }

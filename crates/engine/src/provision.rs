@@ -16,6 +16,8 @@ use crate::{Error, Tollkeeper};
 
 /// How many deleted customers of one organization may lie in the way before a person must look.
 const ATTEMPTS: u32 = 10;
+/// How often a name is pushed again because it changed while it was pushed.
+const PUSHES: usize = 5;
 
 impl Tollkeeper {
     /// Sees to it that the organization has a row. Its name comes from the identity provider where that can be reached,
@@ -40,7 +42,7 @@ impl Tollkeeper {
             }
         };
         if account.organization.deleted_at.is_some() {
-            return Err(Error::forbidden("organization_deleted", "This organization was deleted"));
+            return Err(deleted());
         }
         Ok(account)
     }
@@ -99,6 +101,9 @@ impl Tollkeeper {
         let _turn = self.turn(id).await;
         let account = self.account(id).await?;
         let organization = &account.organization;
+        if organization.deleted_at.is_some() {
+            return Err(deleted());
+        }
         let provider = organization.billing_provider.clone();
         if let Some(customer) = account.customer(&provider) {
             return Ok(customer.clone());
@@ -137,10 +142,17 @@ impl Tollkeeper {
 
     /// Writes our name of the organization to its customer. Repeating it does no harm.
     pub(crate) async fn push_name(&self, id: &OrganizationId) -> Result<(), Error> {
-        let account = self.account(id).await?;
-        for customer in &account.customers {
-            let patch = CustomerPatch { display_name: Some(account.organization.display_name.clone()), email: None };
-            self.billing(&customer.provider)?.update_customer(&customer.id, &patch).await?;
+        for _ in 0..PUSHES {
+            let account = self.account(id).await?;
+            let name = account.organization.display_name;
+            for customer in &account.customers {
+                let patch = CustomerPatch { display_name: Some(name.clone()), email: None };
+                self.billing(&customer.provider)?.update_customer(&customer.id, &patch).await?;
+            }
+            // Whoever pushes last pushes the newest: a rename meanwhile is pushed too.
+            if self.account(id).await?.organization.display_name == name {
+                break;
+            }
         }
         Ok(())
     }
@@ -153,17 +165,21 @@ impl Tollkeeper {
         cause: &Cause,
     ) -> Result<(), Error> {
         let (None, Some(email)) = (&account.organization.email, email) else { return Ok(()) };
-        let id = &account.organization.id;
-        self.decide(id, cause, |account, _, _| {
-            Ok(contact(account, account.organization.email.as_deref().or(Some(email))))
-        })
-        .await?;
+        // The customer first: once our row has a contact, nobody tries again.
         for customer in &account.customers {
             let patch = CustomerPatch { display_name: None, email: Some(email.to_owned()) };
             self.billing(&customer.provider)?.update_customer(&customer.id, &patch).await?;
         }
+        self.decide(&account.organization.id, cause, |account, _, _| {
+            Ok(contact(account, account.organization.email.as_deref().or(Some(email))))
+        })
+        .await?;
         Ok(())
     }
+}
+
+pub(crate) fn deleted() -> Error {
+    Error::forbidden("organization_deleted", "This organization was deleted")
 }
 
 /// The decision that the billing contact is `email`; `None` leaves what is there.

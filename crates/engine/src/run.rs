@@ -1,7 +1,8 @@
 //! The running engine: its background tasks, and how they end.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -54,9 +55,14 @@ enum Job {
 impl Job {
     async fn run(self, engine: Tollkeeper, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let progress = match self.round(&engine).await {
-                Ok(progress) => progress,
-                Err(error) => {
+            let round = AssertUnwindSafe(self.round(&engine)).catch_unwind().await;
+            let progress = match round {
+                Ok(Ok(progress)) => progress,
+                Err(_panic) => {
+                    tracing::error!(job = ?self, "background work panicked: this is a defect; the work goes on");
+                    0
+                }
+                Ok(Err(error)) => {
                     tracing::warn!(%error, job = ?self, "background work has to wait");
                     0
                 }

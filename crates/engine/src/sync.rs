@@ -6,7 +6,7 @@ use tollkeeper_core::{
     ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
     ports::{Billing, CancelWhen, CheckoutState},
     reduce::{may_apply_directly, reduce},
-    snapshot::{Origin, Snapshot},
+    snapshot::{Origin, Phase, Snapshot},
 };
 use tollkeeper_store::{
     Cause,
@@ -47,13 +47,22 @@ impl Tollkeeper {
             return Ok(Some(owner));
         }
         let customer = match content {
-            Some(content) => Some(content.customer_id.clone()),
-            None => billing.subscription(id).await?.map(|snapshot| snapshot.customer_id),
+            Some(content) => Some((content.customer_id.clone(), content.our_id.clone())),
+            None => billing.subscription(id).await?.map(|snapshot| (snapshot.customer_id, snapshot.our_id)),
         };
-        match customer {
-            Some(customer) => self.linked(&provider, LinkKind::Customer, customer.as_str()).await,
-            None => Ok(None),
+        let Some((customer, our_id)) = customer else { return Ok(None) };
+        let owner = self.linked(&provider, LinkKind::Customer, customer.as_str()).await?;
+        if owner.is_none()
+            && let Some(our_id) = our_id
+            && subscription::locate(self.inner.db.read().await?.c(), &our_id).await?.is_some()
+        {
+            // Somebody paid, and nothing opens: a person must look.
+            tracing::error!(
+                subscription.id = %our_id, customer.id = %customer,
+                "a checkout of ours was paid by a customer that is not linked to anybody"
+            );
         }
+        Ok(owner)
     }
 
     pub(crate) async fn linked(
@@ -82,12 +91,13 @@ impl Tollkeeper {
     ) -> Result<Transition, Error> {
         let billing = self.billing(provider)?;
         for _ in 0..RACES {
-            let account = self.account(organization).await?;
+            let account = self.account_with(organization, id.as_str()).await?;
+            let deleted = account.organization.deleted_at.is_some();
             let row = account
                 .subscriptions
                 .iter()
                 .find(|row| &row.provider == provider && row.provider_subscription_id.as_ref() == Some(id));
-            let snapshot = match content.filter(|content| is_enough(row, content)) {
+            let snapshot = match content.filter(|content| is_enough(row, content) && !deleted) {
                 Some(content) => Some(content.clone()),
                 None => billing.subscription(id).await?,
             };
@@ -97,9 +107,17 @@ impl Tollkeeper {
                 (None, Some(row), Some(customer)) => Snapshot::gone(row, id, customer, now),
                 (None, ..) => return Err(Error::conflict("not_there", format!("{provider} has no subscription {id}"))),
             };
+            if deleted && !matches!(snapshot.phase, Phase::Ended | Phase::NeverStarted) {
+                // Nobody uses it, and somebody pays for it. Ended before anything is written, so that a failure comes again.
+                tracing::warn!(
+                    organization.id = %organization, subscription.id = %id,
+                    "a subscription of a deleted organization is alive: cancelling it"
+                );
+                billing.cancel(id, CancelWhen::Now, &self.key(id.as_str())).await?;
+                continue;
+            }
             let transition = reduce(&account, Some(&snapshot), &self.catalog(), now)?;
             if self.save(&account, &transition, cause, deliveries).await? {
-                self.end_what_a_deleted_organization_pays(billing.as_ref(), &transition.after, id).await?;
                 return Ok(transition);
             }
         }
@@ -121,29 +139,6 @@ impl Tollkeeper {
         Ok(self.refresh(id, &answer.provider, &answer.id, None, cause, None).await?.after)
     }
 
-    /// A subscription that comes to life after its organization was deleted is cancelled at once: nobody uses it, and
-    /// somebody pays for it.
-    async fn end_what_a_deleted_organization_pays(
-        &self,
-        billing: &dyn Billing,
-        after: &Account,
-        id: &ProviderSubscriptionId,
-    ) -> Result<(), Error> {
-        let live = after.organization.deleted_at.is_some()
-            && after
-                .subscriptions
-                .iter()
-                .any(|row| row.provider_subscription_id.as_ref() == Some(id) && row.status.is_live());
-        if live {
-            tracing::warn!(
-                organization.id = %after.organization.id, subscription.id = %id,
-                "a subscription of a deleted organization is live: cancelling it"
-            );
-            billing.cancel(id, CancelWhen::Now, &format!("{id}:orphan")).await?;
-        }
-        Ok(())
-    }
-
     /// Finishes a checkout for somebody who comes back from the hosted page. Needs no session: nothing that the URL says
     /// is believed, the page itself is looked up and must belong to this row.
     ///
@@ -152,7 +147,7 @@ impl Tollkeeper {
     pub async fn land(&self, id: &SubscriptionId) -> Result<Landing, Error> {
         let located = subscription::locate(self.inner.db.read().await?.c(), id).await?;
         let Some(organization) = located else { return Ok(Landing::Failed) };
-        let account = self.account(&organization).await?;
+        let account = self.account_with(&organization, id.as_str()).await?;
         let Some(row) = account.subscription(id) else { return Ok(Landing::Failed) };
         let Some(checkout) = &row.checkout else { return Ok(Landing::Failed) };
         let target = checkout.params.success_url.clone();

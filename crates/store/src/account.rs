@@ -69,11 +69,20 @@ pub enum Saved {
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
-pub async fn load(mut c: C<'_>, id: &OrganizationId) -> Result<Option<Account>, Error> {
+pub async fn load(c: C<'_>, id: &OrganizationId) -> Result<Option<Account>, Error> {
+    load_with(c, id, None).await
+}
+
+/// As [`load`], and in any case with the subscription that `wanted` names, by our id or by the provider's: a decision about
+/// it must meet its row however long ago that ended.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_with(mut c: C<'_>, id: &OrganizationId, wanted: Option<&str>) -> Result<Option<Account>, Error> {
     // The organization first: its version guards everything that is read after it.
     let Some(organization) = organization::get(c.again(), id).await? else { return Ok(None) };
     let customers = customer::list(c.again(), id).await?;
-    let subscriptions = subscription::load(c, id, OVER).await?;
+    let subscriptions = subscription::load(c, id, wanted, OVER).await?;
     Ok(Some(Account { organization, customers, subscriptions }))
 }
 

@@ -162,6 +162,36 @@ pub async fn head(c: C<'_>, sink: &str, now: MachineTime, limit: i64) -> Result<
     rows.into_iter().map(Row::read).collect()
 }
 
+/// The oldest effect that an organization is owed on this sink, when it is due by `now`.
+///
+/// Whoever holds the organization's turn asks again before telling: what [`head`] said may have been told meanwhile.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn next(
+    c: C<'_>,
+    sink: &str,
+    organization: &OrganizationId,
+    now: MachineTime,
+) -> Result<Option<OutboxRow>, Error> {
+    let row: Option<Row> = sql!(
+        c,
+        opt Row,
+        "
+        SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
+        FROM outbox
+        WHERE organization_id = $1
+          AND sink = $2
+          AND state = 'pending'
+        ORDER BY seq, position
+        LIMIT 1",
+        organization.as_str(),
+        sink
+    )?;
+    let row = row.map(Row::read).transpose()?;
+    Ok(row.filter(|row| row.next_attempt_at.is_none_or(|at| at <= now)))
+}
+
 /// Notes that a sink has it; `false` when it was not pending any more.
 ///
 /// # Errors

@@ -10,7 +10,9 @@ mod organization;
 
 pub use due::RECHECK;
 pub use matching::{Match, find_row};
-pub use organization::{begin_checkout, customer_created, identify, rewrite, tombstone};
+pub use organization::{
+    NotYet, begin_checkout, customer_created, customer_gone, identify, postpone, rewrite, tombstone,
+};
 
 use crate::{
     account::Account,
@@ -76,7 +78,7 @@ pub fn may_apply_directly(row: Option<&Subscription>, content: &Snapshot) -> boo
 
 fn take(account: &Account, snapshot: &Snapshot, catalog: &Catalog, now: Timestamp) -> Result<Transition, ReduceError> {
     if account.customer(&snapshot.provider) != Some(&snapshot.customer_id) {
-        return Err(ReduceError::ForeignCustomer(snapshot.customer_id.clone()));
+        return moved_away(account, snapshot, catalog, now);
     }
     if let Some(named) = snapshot.organization_id.as_ref().filter(|named| **named != account.organization.id) {
         return Err(ReduceError::ForeignOrganization(named.clone()));
@@ -91,6 +93,29 @@ fn take(account: &Account, snapshot: &Snapshot, catalog: &Catalog, now: Timestam
     }
     let next = apply::apply(&base, snapshot, catalog, now);
     Ok(finish(account, row, next, catalog, now, &how))
+}
+
+/// A subscription of ours that another customer pays for now is over for this organization; anything else is foreign.
+fn moved_away(
+    account: &Account,
+    snapshot: &Snapshot,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Result<Transition, ReduceError> {
+    let known = account.subscriptions.iter().find(|row| {
+        row.provider == snapshot.provider
+            && row.provider_subscription_id.as_ref() == Some(&snapshot.id)
+            && row.status.is_live()
+            && row.provider_customer_id.is_some()
+            && row.provider_customer_id == account.customer(&snapshot.provider).cloned()
+    });
+    let Some((row, customer)) = known.zip(account.customer(&snapshot.provider)) else {
+        return Err(ReduceError::ForeignCustomer(snapshot.customer_id.clone()));
+    };
+    let gone = Snapshot { version: snapshot.version, ..Snapshot::gone(row, &snapshot.id, customer, now) };
+    let next = apply::apply(row, &gone, catalog, now);
+    let how = format!("{} is paid by customer {} now", snapshot.id, snapshot.customer_id);
+    Ok(finish(account, Some(row), next, catalog, now, &how))
 }
 
 /// A snapshot that tells nothing new: the row it meets, its version and the version that we have.

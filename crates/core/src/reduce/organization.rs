@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::{due, effects, finish, nothing};
+use super::{RECHECK, due, effects, finish, nothing};
 use crate::{
     account::Account,
     catalog::Catalog,
     effect::{Effect, EffectKind, Transition},
+    ids::SubscriptionId,
     organization::Customer,
     ports::OrganizationRecord,
     subscription::Subscription,
@@ -50,10 +51,21 @@ pub fn identify(account: &Account, record: &OrganizationRecord) -> Transition {
     Transition { after, before: None, next: None, effects: Vec::new(), changed: true, why }
 }
 
-/// Marks the organization as deleted. To be called only when nothing of it is billed any more.
-pub fn tombstone(account: &Account, catalog: &Catalog, now: Timestamp) -> Transition {
+/// Something of the organization is still billed: end that first.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not over yet")]
+pub struct NotYet(pub SubscriptionId);
+
+/// Marks the organization as deleted.
+///
+/// # Errors
+/// [`NotYet`]: a subscription is live, perhaps since a moment ago. Never a tombstone on something that is paid for.
+pub fn tombstone(account: &Account, catalog: &Catalog, now: Timestamp) -> Result<Transition, NotYet> {
+    if let Some(row) = account.subscriptions.iter().find(|row| row.status.is_live()) {
+        return Err(NotYet(row.id.clone()));
+    }
     if account.organization.deleted_at.is_some() {
-        return nothing(account, format!("{} was deleted before", account.organization.id));
+        return Ok(nothing(account, format!("{} was deleted before", account.organization.id)));
     }
     let mut after = account.clone();
     after.organization.deleted_at = Some(now);
@@ -62,7 +74,29 @@ pub fn tombstone(account: &Account, catalog: &Catalog, now: Timestamp) -> Transi
         "{} was deleted at the identity provider, and nothing of it is billed any more",
         account.organization.id
     );
-    Transition { after, before: None, next: None, effects, changed: true, why }
+    Ok(Transition { after, before: None, next: None, effects, changed: true, why })
+}
+
+/// Forgets a customer that the provider does not have any more, so that the next purchase makes a new one.
+pub fn customer_gone(account: &Account, customer: &Customer) -> Transition {
+    if !account.customers.contains(customer) {
+        return nothing(account, format!("{} does not have customer {}", account.organization.id, customer.id));
+    }
+    let mut after = account.clone();
+    after.customers.retain(|known| known != customer);
+    let why = format!("customer {} is gone at {}", customer.id, customer.provider);
+    Transition { after, before: None, next: None, effects: Vec::new(), changed: true, why }
+}
+
+/// Looks at a row again later, because nobody could be asked about it now.
+pub fn postpone(account: &Account, id: &SubscriptionId, now: Timestamp) -> Transition {
+    let Some(row) = account.subscription(id).filter(|row| row.due_at.is_some_and(|due| due <= now)) else {
+        return nothing(account, format!("{id} is not due"));
+    };
+    let next = Subscription { due_at: Some(now.plus(RECHECK)), ..row.clone() };
+    let why = format!("nobody could be asked about {id}; it is looked at again later");
+    let after = account.with(&next);
+    Transition { after, before: Some(row.clone()), next: Some(next), effects: Vec::new(), changed: true, why }
 }
 
 /// Writes down that the organization has a customer now.

@@ -149,12 +149,17 @@ pub async fn pending_subjects(c: C<'_>, now: MachineTime, limit: i64) -> Result<
     Ok(rows.into_iter().map(|row| (row.source.into(), row.subject)).collect())
 }
 
-/// The pending deliveries about one subject, at most `limit`, oldest first; also those that are not due yet, because one
-/// refresh answers them all.
+/// The deliveries about one subject that are pending and due by `now`, at most `limit`, oldest first.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
-pub async fn pending(c: C<'_>, source: &Source, subject: &str, limit: i64) -> Result<Vec<InboxRow>, Error> {
+pub async fn pending(
+    c: C<'_>,
+    source: &Source,
+    subject: &str,
+    now: MachineTime,
+    limit: i64,
+) -> Result<Vec<InboxRow>, Error> {
     let rows: Vec<Row> = sql!(
         c,
         all Row,
@@ -164,10 +169,12 @@ pub async fn pending(c: C<'_>, source: &Source, subject: &str, limit: i64) -> Re
         WHERE source = $1
           AND subject = $2
           AND state = 'pending'
+          AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
         ORDER BY received_at, event_id
-        LIMIT $3",
+        LIMIT $4",
         source.as_str(),
         subject,
+        At(now),
         limit
     )?;
     rows.into_iter().map(Row::read).collect()

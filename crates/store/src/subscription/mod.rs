@@ -61,9 +61,14 @@ pub async fn get(
     Ok(Some(subscription))
 }
 
-/// Reads an organization's subscriptions: all that are not over, and of those that are at most the `over` that ended last.
-/// Oldest first, by the first instant that is known of each, then by id.
-pub(crate) async fn load(mut c: C<'_>, organization: &OrganizationId, over: i64) -> Result<Vec<Subscription>, Error> {
+/// Reads an organization's subscriptions: all that are not over, of those that are at most the `over` that ended last, and
+/// in any case the one that `wanted` names, by our id or by the provider's. Oldest first, by the first instant that is known of each, then by id.
+pub(crate) async fn load(
+    mut c: C<'_>,
+    organization: &OrganizationId,
+    wanted: Option<&str>,
+    over: i64,
+) -> Result<Vec<Subscription>, Error> {
     // Rows before items: whoever changes items raises the row's version, so a reader in between loses its race.
     let rows: Vec<Row> = sql!(
         c.again(),
@@ -79,6 +84,8 @@ pub(crate) async fn load(mut c: C<'_>, organization: &OrganizationId, over: i64)
         WHERE organization_id = $1
           AND (
             status NOT IN ('cancelled', 'expired')
+            OR id = $3
+            OR provider_subscription_id = $3
             OR id IN (
                 SELECT id
                 FROM subscription
@@ -90,7 +97,8 @@ pub(crate) async fn load(mut c: C<'_>, organization: &OrganizationId, over: i64)
           )
         ORDER BY COALESCE(trial_start, activated_at, period_start, checkout_expires_at, observed_at) NULLS LAST, id",
         organization.as_str(),
-        over
+        over,
+        wanted
     )?;
     let mut subscriptions = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
     if subscriptions.is_empty() {

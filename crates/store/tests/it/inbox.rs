@@ -1,6 +1,9 @@
 //! The inbox, and the writer in front of it.
 
-use tollkeeper_core::ids::{EventId, Source};
+use tollkeeper_core::{
+    ids::{EventId, Source},
+    time::MachineTime,
+};
 use tollkeeper_store::{
     Db, Error, inbox,
     inbox::{Delivery, Filter, InboxState, Put, Writer},
@@ -150,10 +153,11 @@ both_engines! {
         assert_eq!(subjects(db.db(), 0, 10).await, all);
         assert_eq!(subjects(db.db(), 0, 2).await, all[..2]);
         let mut conn = db.db().read().await.unwrap();
-        let rows = inbox::pending(conn.c(), &source(), "subscription:b", 10).await.unwrap();
+        let now = MachineTime::from_micros(0);
+        let rows = inbox::pending(conn.c(), &source(), "subscription:b", now, 10).await.unwrap();
         assert_eq!(rows.into_iter().map(|row| row.event_id).collect::<Vec<_>>(), ids(&["ev_1", "ev_3"]));
-        assert_eq!(inbox::pending(conn.c(), &source(), "subscription:b", 1).await.unwrap().len(), 1);
-        assert_eq!(inbox::pending(conn.c(), &source(), "other:ev_5", 10).await.unwrap().len(), 1);
+        assert_eq!(inbox::pending(conn.c(), &source(), "subscription:b", now, 1).await.unwrap().len(), 1);
+        assert_eq!(inbox::pending(conn.c(), &source(), "other:ev_5", now, 10).await.unwrap().len(), 1);
     }
 
     async fn a_delivery_ends_once_and_with_a_reason(db: TestDb) {

@@ -5,7 +5,7 @@ use crate::{
     effect::{EffectKind as E, Transition},
     gate::{self, Reason, View},
     ports::OrganizationRecord,
-    reduce::{ReduceError, begin_checkout, identify, may_apply_directly, reduce, tombstone},
+    reduce::{RECHECK, ReduceError, begin_checkout, identify, may_apply_directly, postpone, reduce, tombstone},
     snapshot::{Dues, ItemType, Origin, Phase, Snapshot},
     status::Status,
     subscription::{Checkout, CheckoutItem, CheckoutParams, Subscription},
@@ -162,6 +162,30 @@ fn a_snapshot_of_another_organization_is_refused() {
 }
 
 #[test]
+fn a_subscription_that_another_customer_pays_now_is_over_here() {
+    let catalog = catalog();
+    let ours = reduce(&account(), Some(&snapshot(1)), &catalog, at(0)).unwrap().after;
+    let mut moved = snapshot(2);
+    moved.customer_id = "org_2".into();
+    let left = reduce(&ours, Some(&moved), &catalog, at(1)).unwrap();
+    assert_eq!(left.next.as_ref().unwrap().status, Status::Cancelled);
+    assert!(left.why.contains("org_2"), "{}", left.why);
+    assert_eq!(reduce(&left.after, Some(&moved), &catalog, at(2)), Err(ReduceError::ForeignCustomer("org_2".into())));
+}
+
+#[test]
+fn a_row_that_nobody_could_be_asked_about_is_postponed_not_expired() {
+    let catalog = catalog();
+    let begun = begin_checkout(&account(), checkout(1, "growth", at(1)), &catalog, at(0)).after;
+    let later = postpone(&begun, &row_id(1), at(1));
+    assert_eq!(
+        later.next.as_ref().map(|row| (row.status, row.due_at)),
+        Some((Status::Future, Some(at(1).plus(RECHECK))))
+    );
+    assert!(!postpone(&later.after, &row_id(1), at(1)).changed);
+}
+
+#[test]
 fn an_unknown_price_keeps_the_status_and_closes_gates_with_plan_unknown() {
     let catalog = catalog();
     let mut seen = snapshot(1);
@@ -223,7 +247,9 @@ fn content_is_applied_directly_only_when_it_is_newer_and_nothing_is_scheduled() 
 #[test]
 fn a_tombstone_beats_an_older_update_that_arrives_later() {
     let catalog = catalog();
-    let dead = tombstone(&account(), &catalog, at(5));
+    let live = reduce(&account(), Some(&snapshot(1)), &catalog, at(0)).unwrap().after;
+    assert!(tombstone(&live, &catalog, at(5)).is_err(), "what is paid for is ended first");
+    let dead = tombstone(&account(), &catalog, at(5)).unwrap();
     assert_eq!(kinds(&dead), [E::EntitlementsChanged], "the default plan is lost");
     let record = OrganizationRecord {
         id: "org_1".into(),
