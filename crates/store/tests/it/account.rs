@@ -182,6 +182,7 @@ both_engines! {
         for number in 0..55 {
             let mut row = Subscription::future(format!("tks_{number:02}").into(), "org_1".into(), "stripe".into(), "default");
             (row.status, row.ended_at, row.activated_at) = (Status::Cancelled, Some(sample::at(number)), Some(sample::at(number)));
+            row.provider_subscription_id = Some(format!("sub_{number:02}").into());
             sample::add_subscription(db.db(), &row).await.unwrap();
         }
         let mut live = sample::subscription("org_1", "tks_live");
@@ -193,5 +194,12 @@ both_engines! {
         assert_eq!(ids, expected);
         assert_eq!(account.subscriptions[0].items, live.items);
         assert_eq!(account::load(db.db().read().await.unwrap().c(), &"org_none".into()).await.unwrap(), None);
+        // And whichever is asked for by name, by our id or by the provider's.
+        for wanted in ["tks_02", "sub_02"] {
+            let mut conn = db.db().read().await.unwrap();
+            let account = account::load_with(conn.c(), &"org_1".into(), Some(wanted)).await.unwrap().unwrap();
+            assert_eq!(account.subscriptions.len(), 52, "{wanted}");
+            assert!(account.subscription(&"tks_02".into()).is_some(), "{wanted}");
+        }
     }
 }

@@ -30,6 +30,12 @@ async fn head(db: &Db, now: i64) -> Vec<(String, i64, EffectKind)> {
     rows
 }
 
+async fn next(db: &Db, organization: &str, now: i64) -> Option<(i64, EffectKind)> {
+    let mut conn = db.read().await.unwrap();
+    let row = outbox::next(conn.c(), HOOKS, &organization.into(), sample::machine(now)).await.unwrap();
+    row.map(|row| (row.seq, row.kind))
+}
+
 async fn delivered(db: &Db, organization: &str, seq: i64, kind: EffectKind) -> bool {
     let id = &OrganizationId::from(organization);
     db.write(|tx| Box::pin(async move { outbox::delivered(tx, id, seq, kind, HOOKS).await })).await.unwrap()
@@ -51,10 +57,13 @@ both_engines! {
         // In the order of the kinds within a seq, whatever order they were decided in.
         for (seq, kind) in [(first, SubscriptionCompleted), (first, TrialStarted), (first, EntitlementsChanged), (second, CustomerCreated)] {
             assert_eq!(head(db.db(), 0).await, [ours(seq, kind), theirs.clone()]);
+            let next = next(db.db(), "org_1", 0).await;
+            assert_eq!(next, Some((seq, kind)));
             assert!(delivered(db.db(), "org_1", seq, kind).await);
             assert!(!delivered(db.db(), "org_1", seq, kind).await);
         }
         assert_eq!(head(db.db(), 0).await, [theirs]);
+        assert_eq!(next(db.db(), "org_1", 0).await, None);
         assert_eq!(outbox::pending_count(db.db().read().await.unwrap().c()).await.unwrap(), 6, "the other sink is owed all");
         let limited = outbox::head(db.db().read().await.unwrap().c(), "https", sample::machine(0), 1).await.unwrap();
         assert_eq!(limited.len(), 1);
@@ -77,6 +86,7 @@ both_engines! {
         };
         assert!(retry(60).await.unwrap());
         assert_eq!(head(db.db(), 59).await, [("org_2".to_owned(), other, CustomerCreated)], "the second one waits too");
+        assert_eq!(next(db.db(), "org_1", 59).await, None, "also when it is asked for by name");
         let due = outbox::head(db.db().read().await.unwrap().c(), HOOKS, sample::machine(60), 10).await.unwrap();
         assert_eq!(due.iter().map(|row| row.organization_id.as_str()).collect::<Vec<_>>(), ["org_2", "org_1"], "fresh ones first");
         assert_eq!((due[1].attempts, due[1].last_error.as_deref()), (1, Some("refused: 500")));
