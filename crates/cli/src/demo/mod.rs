@@ -93,8 +93,11 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         })
         .await?;
 
-    let env = secrets.env(sandbox.url(), &app, None);
-    let config = settings(&env)?;
+    let settings_file = folder.path.join("tollkeeper.toml");
+    let env = secrets.env(sandbox.url(), &app, Some(&settings_file));
+    let table = settings()?;
+    write_private(&settings_file, &table.to_string())?;
+    let config = Config::of(&table, &Vars::default().with(env.clone()), &Flags::default(), Problems::default())?;
     let db = compose::database(&database_url, true).await?;
     new_world(&db, args.reset).await?;
     let scene = Scene {
@@ -109,12 +112,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
     let http = http_config(&config, true);
     let running = compose::engine(config, db.clone(), &clocks, true)?;
     let _ = engine_slot.set(running.engine().clone());
-    let router = tollkeeper_http::router(running.engine().clone(), http);
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(compose::answer(listener, router, async move {
-        let _ = stopped.await;
-    }));
-
+    // Written before anything answers: whoever finds the server ready finds this too.
     let told = json!({
         "appUrl": app,
         "sandboxUrl": sandbox.url(),
@@ -124,6 +122,11 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         "env": env,
     });
     write_private(&folder.path.join("demo.json"), &format!("{told:#}\n"))?;
+    let router = tollkeeper_http::router(running.engine().clone(), http);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(compose::answer(listener, router, async move {
+        let _ = stopped.await;
+    }));
 
     let outcome = if args.walkthrough {
         walkthrough::play(&scene).await
@@ -144,14 +147,14 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
 
 /// The demo's own settings, with the file that `TOLLKEEPER_CONFIG` names over them. The process's other variables may
 /// belong to a real account and are left alone.
-fn settings(env: &std::collections::BTreeMap<String, String>) -> anyhow::Result<Config> {
+fn settings() -> anyhow::Result<Table> {
     let mut table: Table = CATALOG.parse().context("the demo's catalog")?;
     if std::env::var_os("TOLLKEEPER_CONFIG").is_some() {
         let problems = Problems::default();
         let over = file(&Vars::of_process(), &problems);
         merge(&mut table, problems.finish(|| over)?);
     }
-    Ok(Config::of(&table, &Vars::default().with(env.clone()), &Flags::default(), Problems::default())?)
+    Ok(table)
 }
 
 fn merge(table: &mut Table, over: Table) {
