@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, Webhooks};
 
@@ -26,7 +26,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long, default_value = "http://127.0.0.1:3000")]
     app_url: String,
     /// The billing provider that the server is told to use
-    #[arg(long, default_value = "chargebee")]
+    #[arg(long, default_value = "chargebee", value_parser = ["chargebee"])]
     provider: String,
     /// Write everything that `serve` needs into this file, as lines NAME=value, once the sandbox listens
     #[arg(long)]
@@ -81,10 +81,16 @@ impl Secrets {
     }
 
     /// Everything that `serve` needs to talk to this world, but the database.
-    pub(crate) fn env(&self, sandbox: &str, app_url: &str, config: Option<&Path>) -> BTreeMap<String, String> {
+    pub(crate) fn env(
+        &self,
+        sandbox: &str,
+        app_url: &str,
+        provider: &str,
+        config: Option<&Path>,
+    ) -> BTreeMap<String, String> {
         let pairs = [
             ("APP_URL", app_url),
-            ("BILLING_PROVIDER", "chargebee"),
+            ("BILLING_PROVIDER", provider),
             ("SCALEKIT_ENV_URL", sandbox),
             ("SCALEKIT_CLIENT_ID", &self.scalekit.client_id),
             ("SCALEKIT_CLIENT_SECRET", &self.scalekit.client_secret),
@@ -118,9 +124,6 @@ pub(crate) fn webhooks(app_url: &str, organizations: bool) -> Webhooks {
 
 /// Runs the sandbox until the process is asked to end.
 pub(crate) async fn run(args: SandboxArgs) -> anyhow::Result<()> {
-    if args.provider != "chargebee" {
-        bail!("--provider is `{}`: chargebee is what this version has a sandbox of", args.provider);
-    }
     let app_url = args.app_url.trim_end_matches('/');
     let secrets = Secrets::random();
     let sandbox = secrets.start(args.listen, |_| {}).await?;
@@ -129,7 +132,7 @@ pub(crate) async fn run(args: SandboxArgs) -> anyhow::Result<()> {
         let catalog = std::path::absolute(file)?.with_file_name("tollkeeper.toml");
         write_private(&catalog, demo::CATALOG)?;
         let lines: String = secrets
-            .env(sandbox.url(), app_url, Some(&catalog))
+            .env(sandbox.url(), app_url, &args.provider, Some(&catalog))
             .iter()
             .map(|(name, value)| format!("{name}={value}\n"))
             .collect();

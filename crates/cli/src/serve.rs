@@ -33,7 +33,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     let db = compose::database(&config.database_url, !args.no_migrate).await?;
     let listener = compose::listen(config.listen).await?;
     let address = listener.local_addr()?;
-    let http = http_config(&config, true);
+    let http = http_config(&config);
     let clock_url = config.clock_url.clone();
     let running = compose::engine(config, db.clone(), &clocks, !args.no_workers)?;
     if let Some(url) = clock_url {
@@ -49,11 +49,11 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the HTTP side needs. `metrics` installs the process's recorder, which only one server of a process may do.
-pub(crate) fn http_config(config: &Config, metrics: bool) -> tollkeeper_http::Config {
+/// What the HTTP side needs. Installs the process's recorder of figures, so it is called once.
+pub(crate) fn http_config(config: &Config) -> tollkeeper_http::Config {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new();
     tollkeeper_http::Config {
-        metrics: metrics.then(|| recorder.install_recorder().ok()).flatten(),
+        metrics: recorder.install_recorder().ok(),
         version: env!("CARGO_PKG_VERSION"),
         operator_key: config.operator_key.clone(),
         ..tollkeeper_http::Config::default()

@@ -66,7 +66,7 @@ pub struct Plan {
     pub title: String,
     /// An organization has at most one live subscription per group.
     pub group: String,
-    /// Raised when what it grants changes; existing subscribers keep theirs.
+    /// Raised when what it grants changes. Recorded with each subscription; every subscriber has the newest so far.
     pub version: i64,
     /// What it grants.
     pub features: BTreeMap<FeatureName, Grant>,
@@ -74,7 +74,7 @@ pub struct Plan {
     pub seats: Option<u64>,
     /// Length of the trial in days; 0 is none.
     pub trial_days: u32,
-    /// Credits granted per period.
+    /// Credits granted per period, as the plan says; nothing counts them yet.
     pub credits: Option<u64>,
     /// Its prices; a plan without any is free.
     pub prices: Vec<Price>,

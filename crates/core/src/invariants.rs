@@ -1,4 +1,4 @@
-//! What must hold of every account, by name: for property tests, `debug_assert!` and `doctor`.
+//! What must hold of every account, by name: for property tests and `debug_assert!`.
 
 use crate::{
     account::Account,

@@ -1,4 +1,4 @@
-//! Money as integer minor units and a currency; never a float.
+//! Currencies. Amounts beside them are integers in the minor unit (cents for USD), never floats.
 
 use std::{fmt, str::FromStr};
 
@@ -53,15 +53,6 @@ impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
-}
-
-/// An amount in the minor unit of its currency (cents for USD).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Money {
-    /// Minor units; negative for credits.
-    pub amount: i64,
-    /// The currency.
-    pub currency: Currency,
 }
 
 #[cfg(test)]

@@ -252,7 +252,7 @@ impl Tollkeeper {
         let attempts = again.iter().map(|row| row.attempts).max().unwrap_or(0);
         let (over, again, text) = (&ids(over)[..], &ids(again)[..], error.to_string());
         if !over.is_empty() {
-            tracing::error!(%error, %source, subject, dead = over.len(), "deliveries are dead: they can be replayed");
+            tracing::error!(%error, %source, subject, dead = over.len(), "deliveries are dead: they stay in the inbox with this error");
             metrics::counter!("tollkeeper_deliveries_dead_total", "source" => source.to_string())
                 .increment(over.len() as u64);
         }

@@ -18,13 +18,14 @@ pub(crate) enum BodyError {
     TooLong(usize),
 }
 
-/// Builds a client whose calls take `total` at most. Redirects are not followed: the addresses are configured, and a
+/// Builds a client for `provider` whose calls take `total` at most. What is on this machine is not reached through a proxy. Redirects are not followed: the addresses are configured, and a
 /// bearer token must not travel.
 ///
 /// # Panics
 /// When no TLS provider was installed for the process; the binary does that first thing.
-pub(crate) fn client(total: Duration) -> Result<Client, ConfigError> {
-    Client::builder()
+pub(crate) fn client(provider: &Url, total: Duration) -> Result<Client, ConfigError> {
+    let builder = if is_loopback(provider) { Client::builder().no_proxy() } else { Client::builder() };
+    builder
         .user_agent(concat!("tollkeeper/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(total)

@@ -9,7 +9,7 @@
 //!
 //! The usual next thing is another identity provider with webhooks: configure [`oidc::Config`] for its tokens, write a
 //! module beside `scalekit/` for its events, and implement `Inbound` and `Identity` there. A provider without webhooks
-//! needs only configuration: [`oidc::Oidc`].
+//! needs only configuration by whoever embeds the library: [`oidc::Oidc`].
 
 mod error;
 mod http_client;

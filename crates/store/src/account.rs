@@ -4,7 +4,7 @@ use tollkeeper_core::{
     account::Account,
     effect::{EffectKind, Transition},
     ids::OrganizationId,
-    organization::Customer,
+    organization::{Customer, Organization},
     time::Timestamp,
 };
 
@@ -49,7 +49,7 @@ impl CauseKind {
 pub struct Cause {
     /// The kind.
     pub kind: CauseKind,
-    /// Which delivery (`source/event`), request, run or person; may be empty.
+    /// Which delivery (its event id), request, run or person; may be empty.
     pub id: String,
 }
 
@@ -103,7 +103,8 @@ pub async fn save(
     now: Timestamp,
 ) -> Result<Saved, Error> {
     let version = before.organization.version;
-    if !organization::save(tx, &transition.after.organization, version).await? {
+    let organization = Organization { updated_at: now, ..transition.after.organization.clone() };
+    if !organization::save(tx, &organization, version).await? {
         return Ok(Saved::Lost);
     }
     // From here on the organization's row is ours: nobody else decides about it until we commit.

@@ -14,7 +14,7 @@ use super::{problems::Problems, section::Section, vars::Vars};
 
 /// Reads the catalog and the policy. Whatever is wrong goes to `problems`.
 pub(crate) fn read(root: &Section<'_>, vars: &Vars, provider: &str, problems: &Problems) -> Catalog {
-    let policy = policy(root, problems);
+    let policy = policy(root);
     let mut plans: Vec<_> =
         root.named("plans").into_iter().map(|(name, section)| plan(name, section, problems)).collect();
     let addons = root.named("addons").into_iter().map(|(name, section)| addon(name, section, problems)).collect();
@@ -32,18 +32,18 @@ pub(crate) fn read(root: &Section<'_>, vars: &Vars, provider: &str, problems: &P
     }
 }
 
-fn policy(root: &Section<'_>, problems: &Problems) -> Policy {
+fn policy(root: &Section<'_>) -> Policy {
     let section = root.section("policy");
     let defaults = Policy::default();
     let policy = Policy {
-        past_due_grace: grace(&section, problems).unwrap_or(defaults.past_due_grace),
+        past_due_grace: grace(&section).unwrap_or(defaults.past_due_grace),
         paused_access: section.flag("paused_access").unwrap_or(defaults.paused_access),
     };
     section.done();
     policy
 }
 
-fn grace(section: &Section<'_>, _problems: &Problems) -> Option<Grace> {
+fn grace(section: &Section<'_>) -> Option<Grace> {
     match section.text("past_due_grace")?.as_str() {
         "period_end" => Some(Grace::PeriodEnd),
         "none" => Some(Grace::None),
@@ -63,7 +63,7 @@ fn plan(name: String, section: Section<'_>, problems: &Problems) -> Plan {
         trial_days: section.whole("trial_days", 0, 730).and_then(|days| u32::try_from(days).ok()).unwrap_or(0),
         credits: count("credits"),
         prices: prices(&section, problems),
-        past_due_grace: grace(&section, problems),
+        past_due_grace: grace(&section),
     };
     section.done();
     plan
@@ -139,10 +139,7 @@ fn prices(section: &Section<'_>, problems: &Problems) -> Vec<Price> {
 
 /// Without a catalog file there are two plans: free, and pro, whose price the cookbooks' variables name.
 fn from_vars(vars: &Vars, provider: &str, problems: &Problems) -> Vec<Plan> {
-    let names: &[&str] = match provider {
-        "stripe" => &["STRIPE_PRO_PRICE_ID"],
-        _ => &["CHARGEBEE_PRO_ITEM_PRICE_ID", "CHARGEBEE_PLAN_ITEM_PRICE_ID"],
-    };
+    let names = ["CHARGEBEE_PRO_ITEM_PRICE_ID", "CHARGEBEE_PLAN_ITEM_PRICE_ID"];
     let mut ids: Vec<_> = names.iter().filter_map(|name| vars.get(&[name], problems)).collect();
     ids.dedup();
     if ids.is_empty() {

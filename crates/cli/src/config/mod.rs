@@ -269,7 +269,7 @@ fn keys_in_their_place(vars: &Vars, problems: &Problems) {
     }
 }
 
-/// Secrets that cookies and tokens derive from: the first signs, the others are still accepted.
+/// What cookies and tokens will derive from; nothing does yet, but a short one is refused from the beginning.
 fn secret(vars: &Vars, problems: &Problems) {
     let secrets = vars.get(&["TOLLKEEPER_SECRET"], problems).unwrap_or_default();
     if secrets.split(',').any(|secret| !secret.is_empty() && secret.trim().len() < 32) {

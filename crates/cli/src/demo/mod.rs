@@ -43,7 +43,7 @@ pub(crate) struct Demo {
     #[arg(long, default_value = "127.0.0.1:4010")]
     sandbox_listen: SocketAddr,
     /// The billing provider to play with
-    #[arg(long, default_value = "chargebee")]
+    #[arg(long, default_value = "chargebee", value_parser = ["chargebee"])]
     provider: String,
     /// The database; a file in the demo's folder unless given
     #[arg(long)]
@@ -71,9 +71,6 @@ pub(crate) struct Scene {
 
 /// Runs the demo until the process is asked to end, or through the walkthrough.
 pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
-    if args.provider != "chargebee" {
-        bail!("--provider is `{}`: chargebee is what this version has a sandbox of", args.provider);
-    }
     let folder = Folder::open(args.data.as_deref())?;
     let database_url = match &args.database {
         Some(url) => url.clone(),
@@ -94,7 +91,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         .await?;
 
     let settings_file = folder.path.join("tollkeeper.toml");
-    let env = secrets.env(sandbox.url(), &app, Some(&settings_file));
+    let env = secrets.env(sandbox.url(), &app, &args.provider, Some(&settings_file));
     let table = settings()?;
     write_private(&settings_file, &table.to_string())?;
     let config = Config::of(&table, &Vars::default().with(env.clone()), &Flags::default(), Problems::default())?;
@@ -109,7 +106,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         engine: if db.is_postgres() { "Postgres" } else { "SQLite" }.to_owned(),
     };
     sandbox.set_webhooks(webhooks(&app, config.organization_webhooks));
-    let http = http_config(&config, true);
+    let http = http_config(&config);
     let running = compose::engine(config, db.clone(), &clocks, true)?;
     let _ = engine_slot.set(running.engine().clone());
     // Written before anything answers: whoever finds the server ready finds this too.

@@ -13,7 +13,7 @@ use crate::{
     time::{MachineTime, Timestamp},
 };
 
-/// A body whose sender is proven. Only [`Inbound::verify`] makes one in the product.
+/// A body whose sender is proven: by [`Inbound::verify`], or long ago, when it was stored.
 #[derive(Clone, Debug)]
 pub struct Verified {
     source: Source,

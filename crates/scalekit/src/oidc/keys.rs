@@ -112,7 +112,7 @@ impl Keys {
     pub(super) fn new(config: &Config) -> Result<Self, ConfigError> {
         let issuer = http_client::address("issuer", &config.issuer)?;
         Ok(Self {
-            http: http_client::client(FETCH_TIMEOUT)?,
+            http: http_client::client(&issuer, FETCH_TIMEOUT)?,
             issuer: config.issuer.clone(),
             issuer_is_loopback: http_client::is_loopback(&issuer),
             jwks_url: config.jwks_url.clone(),

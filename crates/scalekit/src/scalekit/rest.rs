@@ -140,9 +140,10 @@ impl Rest {
         if config.client_secret.expose_secret().is_empty() {
             return Err(ConfigError::new("client_secret", "is empty"));
         }
+        let environment = http_client::address("environment_url", config.environment())?;
         Ok(Self {
-            http: http_client::client(CALL_TIMEOUT)?,
-            environment: http_client::address("environment_url", config.environment())?,
+            http: http_client::client(&environment, CALL_TIMEOUT)?,
+            environment,
             client_id: config.client_id.clone(),
             client_secret: config.client_secret.clone(),
             clock,
