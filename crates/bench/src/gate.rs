@@ -123,6 +123,7 @@ fn row(id: &OrganizationId) -> Organization {
         had_trial: false,
         version: 0,
         identity_updated_at: None,
+        deletion_began_at: None,
         deleted_at: None,
         created_at: now,
         updated_at: now,

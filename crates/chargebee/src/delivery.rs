@@ -109,9 +109,8 @@ fn subject(event_type: &str, ids: &EventIds<'_>) -> Subject {
 
 /// What an event with odd companions is about, by the two resources that matter most.
 fn salvaged(event_type: &str, content: &serde_json::Value) -> Subject {
-    let id = |resource: &str| {
-        content[resource]["id"].as_str().filter(|id| !id.is_empty() && id.len() <= MAX_NAME_BYTES)
-    };
+    let id =
+        |resource: &str| content[resource]["id"].as_str().filter(|id| !id.is_empty() && id.len() <= MAX_NAME_BYTES);
     match (id("subscription"), id("customer")) {
         (Some(subscription), _) if event_type != CUSTOMER_DELETED => Subject::Subscription(subscription.into()),
         (_, Some(customer)) => Subject::Customer(customer.into()),

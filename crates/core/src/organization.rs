@@ -32,12 +32,21 @@ pub struct Organization {
     pub version: i64,
     /// When the identity provider's own record last changed, as far as we know. Guards against older news.
     pub identity_updated_at: Option<Timestamp>,
-    /// Set when the identity provider deleted it: from then on its gates are closed and its name is frozen.
+    /// When its deletion was asked for: from then on its gates are closed and nothing is sold to it.
+    pub deletion_began_at: Option<Timestamp>,
+    /// When nothing of it was billed any more, so that it was deleted here too: from then on its gates are closed and its name is frozen.
     pub deleted_at: Option<Timestamp>,
     /// When our row was made.
     pub created_at: Timestamp,
     /// When our row was last written.
     pub updated_at: Timestamp,
+}
+
+impl Organization {
+    /// Whether it is deleted, or about to be: nobody uses it any more, whatever is still being cleared up.
+    pub const fn is_leaving(&self) -> bool {
+        self.deletion_began_at.is_some() || self.deleted_at.is_some()
+    }
 }
 
 /// The organization's record at one billing provider; at most one per organization and provider.

@@ -28,10 +28,10 @@ use crate::{
 
 /// How long an attempt may wait for its link before it counts as abandoned, in business time.
 const UNLINKED: Duration = Duration::from_secs(60 * 60);
-/// How long whoever drives an attempt may be silent before another takes over.
-const LEASE: Duration = Duration::from_secs(60);
 /// How often losers look whether the winner has the link.
 const POLL: Duration = Duration::from_millis(50);
+/// How many looks there are between two tries to take the attempt over.
+const LOOKS_PER_TRY: u32 = 10;
 /// How often one request asks the provider for the page.
 const ROUNDS: usize = 3;
 /// How often a request starts again because another was faster.
@@ -77,7 +77,7 @@ impl Tollkeeper {
         }
         for _ in 0..RACES {
             let account = self.account(id).await?;
-            if account.organization.deleted_at.is_some() {
+            if account.organization.is_leaving() {
                 return Err(deleted());
             }
             no_live(&account, &choice.group)?;
@@ -186,23 +186,25 @@ impl Tollkeeper {
         let deadline = Instant::now() + self.inner.settings.checkout_wait;
         let key = format!("checkout/{id}/{row}");
         let owner = format!("{}/{}", self.inner.owner, self.new_subscription_id());
-        loop {
+        for look in 0_u32.. {
             if let Some(started) = linked(&self.account(id).await?, row)? {
                 return Ok(started);
             }
-            if self.take_lease(&key, &owner, LEASE).await? {
-                let outcome = self.open_page(id, row, cause).await;
-                self.give_lease_back(&key, &owner).await?;
-                return outcome;
+            // Whoever has the lease is at work as a rule: whether it died is asked now and then.
+            if look.is_multiple_of(LOOKS_PER_TRY)
+                && let Some(started) = self.with_lease(&key, &owner, self.open_page(id, row, cause)).await?
+            {
+                return Ok(started);
             }
             if Instant::now() >= deadline {
-                return Err(Error::Unavailable {
-                    code: "checkout_in_progress",
-                    message: "A checkout for this organization is being prepared: try again in a moment".into(),
-                });
+                break;
             }
             sleep(POLL).await;
         }
+        Err(Error::Unavailable {
+            code: "checkout_in_progress",
+            message: "A checkout for this organization is being prepared: try again in a moment".into(),
+        })
     }
 
     /// Asks the provider for the page; to be called by the one who holds the attempt's lease.

@@ -1,7 +1,5 @@
 //! Reading an account, deciding, and writing the decision only if the account is still the one that was read.
 
-use std::time::Duration;
-
 use tollkeeper_core::{
     account::Account,
     catalog::Catalog,
@@ -10,7 +8,7 @@ use tollkeeper_core::{
     ids::{EventId, OrganizationId, Source},
     time::Timestamp,
 };
-use tollkeeper_store::{Cause, account, inbox, lease, organization};
+use tollkeeper_store::{Cause, account, inbox, organization};
 
 use crate::{Error, Tollkeeper};
 
@@ -113,19 +111,6 @@ impl Tollkeeper {
             Err(Lost::Race) => Ok(false),
             Err(Lost::Store(error)) => Err(error.into()),
         }
-    }
-}
-
-/// Leases: they save work among processes and never carry correctness.
-impl Tollkeeper {
-    /// Takes a lease that is free, over, or this owner's; says whether it is held now.
-    pub(crate) async fn take_lease(&self, key: &str, owner: &str, span: Duration) -> Result<bool, Error> {
-        let now = self.machine_now();
-        Ok(self.inner.db.write(|tx| Box::pin(lease::acquire(tx, key, owner, now, now.plus(span)))).await?)
-    }
-
-    pub(crate) async fn give_lease_back(&self, key: &str, owner: &str) -> Result<(), Error> {
-        Ok(self.inner.db.write(|tx| Box::pin(lease::release(tx, key, owner))).await?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The end of an organization: cancel, confirm, then tombstone. Rows stay until the provider has confirmed.
+//! The end of an organization: close, cancel, confirm, then tombstone. Rows stay until the provider has confirmed.
 
 use tollkeeper_core::{ids::OrganizationId, ports::CancelWhen, reduce, snapshot::Phase, status::Status};
 
@@ -15,6 +15,8 @@ impl Tollkeeper {
             // Nobody told us of it before: there is nothing to end, only older news to recognise.
             return Ok(());
         }
+        // Before anybody is asked: from here on its gates are closed and nothing is sold to it, however long the rest takes.
+        self.decide(id, cause, |account, catalog, now| Ok(reduce::begin_deletion(account, catalog, now))).await?;
         let account = self.account(id).await?;
         for customer in &account.customers {
             let billing = self.billing(&customer.provider)?;

@@ -63,7 +63,7 @@ impl Tollkeeper {
     async fn organization_changed(&self, record: &OrganizationRecord, cause: &Cause) -> Result<(), Error> {
         let new = self.insert_organization(&record.id, Some(record), None).await?;
         let transition = self.decide(&record.id, cause, |account, _, _| Ok(reduce::identify(account, record))).await?;
-        if transition.after.organization.deleted_at.is_some() {
+        if transition.after.organization.is_leaving() {
             return Ok(());
         }
         self.ensure_customer(&record.id, cause).await?;

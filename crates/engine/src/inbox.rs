@@ -22,8 +22,6 @@ use crate::{
 const SUBJECTS: i64 = 64;
 /// How many deliveries about one subject are answered by one refresh.
 const PER_SUBJECT: i64 = 500;
-/// How long a worker may be silent before another takes its subject.
-const LEASE: Duration = Duration::from_secs(60);
 
 /// What a provider that says "later" is believed: neither a loop nor a delivery that waits for ever.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -72,12 +70,7 @@ impl Tollkeeper {
     async fn work_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
         let key = format!("inbox/{source}/{subject}");
         let owner = &self.inner.owner;
-        if !self.take_lease(&key, owner, LEASE).await? {
-            return Ok(false);
-        }
-        let outcome = self.answer_subject(source, subject).await;
-        self.give_lease_back(&key, owner).await?;
-        outcome
+        Ok(self.with_lease(&key, owner, self.answer_subject(source, subject)).await?.unwrap_or(false))
     }
 
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.

@@ -42,6 +42,7 @@ mod hooks;
 mod identity;
 mod inbox;
 mod ingest;
+mod leases;
 mod outbox;
 mod provision;
 mod redirect;

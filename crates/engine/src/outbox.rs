@@ -1,7 +1,5 @@
 //! The worker of the outbox: effects reach the hooks in order per organization, at least once.
 
-use std::time::Duration;
-
 use futures_util::{StreamExt as _, stream};
 use tollkeeper_core::ids::OrganizationId;
 use tollkeeper_store::outbox;
@@ -15,8 +13,6 @@ use crate::{
 const HEADS: i64 = 64;
 /// How many effects of one organization are told before others have their turn.
 const RUN: usize = 20;
-/// Longer than the hooks of one run take as a rule; whoever takes over asks again what is next.
-const LEASE: Duration = Duration::from_secs(120);
 
 impl Tollkeeper {
     /// Delivers the oldest undelivered effect of each organization. Returns how many were tried.
@@ -40,28 +36,25 @@ impl Tollkeeper {
         Ok(tried)
     }
 
-    /// Tells an organization's effects in order until one fails or none is due; `false` when somebody else does.
+    /// Tells an organization's effects in order until one fails or none is due; `false` when there was nothing to tell, or
+    /// somebody else tells it.
     async fn tell_organization(&self, organization: &OrganizationId) -> Result<bool, Error> {
         let key = format!("outbox/{}/{organization}", SINKS[0]);
-        let owner = self.inner.owner.as_str();
-        if !self.take_lease(&key, owner, LEASE).await? {
-            return Ok(false);
-        }
-        let mut tried = false;
-        let mut outcome = Ok(true);
-        for _ in 0..RUN {
-            // Asked under the lease: what was the oldest a moment ago may have been told by another process since.
-            let next =
-                outbox::next(self.inner.db.read().await?.c(), SINKS[0], organization, self.machine_now()).await?;
-            let Some(row) = next else { break };
-            tried = true;
-            outcome = self.deliver(&row).await;
-            if !matches!(outcome, Ok(true)) {
-                break;
+        let work = async {
+            let mut tried = false;
+            for _ in 0..RUN {
+                // Asked under the lease: what was the oldest a moment ago may have been told by another process since.
+                let now = self.machine_now();
+                let next = outbox::next(self.inner.db.read().await?.c(), SINKS[0], organization, now).await?;
+                let Some(row) = next else { break };
+                tried = true;
+                if !self.deliver(&row).await? {
+                    break;
+                }
             }
-        }
-        self.give_lease_back(&key, owner).await?;
-        outcome.map(|_| tried)
+            Ok(tried)
+        };
+        Ok(self.with_lease(&key, &self.inner.owner, work).await?.unwrap_or(false))
     }
 
     /// Tells one effect. Says whether the hook took it.

@@ -41,7 +41,7 @@ impl Tollkeeper {
                 self.account(id).await?
             }
         };
-        if account.organization.deleted_at.is_some() {
+        if account.organization.is_leaving() {
             return Err(deleted());
         }
         Ok(account)
@@ -80,6 +80,7 @@ impl Tollkeeper {
             had_trial: false,
             version: 0,
             identity_updated_at: record.and_then(|record| record.updated_at),
+            deletion_began_at: deleted_at,
             deleted_at,
             created_at: now,
             updated_at: now,
@@ -101,7 +102,7 @@ impl Tollkeeper {
         let _turn = self.turn(id).await;
         let account = self.account(id).await?;
         let organization = &account.organization;
-        if organization.deleted_at.is_some() {
+        if organization.is_leaving() {
             return Err(deleted());
         }
         let provider = organization.billing_provider.clone();
@@ -185,7 +186,7 @@ pub(crate) fn deleted() -> Error {
 /// The decision that the billing contact is `email`; `None` leaves what is there.
 pub(crate) fn contact(account: &Account, email: Option<&str>) -> Transition {
     let changed =
-        email.is_some() && account.organization.email.as_deref() != email && account.organization.deleted_at.is_none();
+        email.is_some() && account.organization.email.as_deref() != email && !account.organization.is_leaving();
     let mut after = account.clone();
     if changed {
         after.organization.email = email.map(ToOwned::to_owned);

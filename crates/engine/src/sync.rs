@@ -92,7 +92,7 @@ impl Tollkeeper {
         let billing = self.billing(provider)?;
         for _ in 0..RACES {
             let account = self.account_with(organization, id.as_str()).await?;
-            let deleted = account.organization.deleted_at.is_some();
+            let deleted = account.organization.is_leaving();
             let row = account
                 .subscriptions
                 .iter()

@@ -19,6 +19,7 @@ row! {
         had_trial: bool,
         version: i64,
         identity_updated_at: Option<At<Timestamp>>,
+        deletion_began_at: Option<At<Timestamp>>,
         deleted_at: Option<At<Timestamp>>,
         created_at: Option<At<Timestamp>>,
         updated_at: Option<At<Timestamp>>,
@@ -50,6 +51,7 @@ impl Row {
             had_trial: self.had_trial,
             version: self.version,
             identity_updated_at: instant(self.identity_updated_at),
+            deletion_began_at: instant(self.deletion_began_at),
             deleted_at: instant(self.deleted_at),
         })
     }
@@ -64,8 +66,8 @@ pub async fn insert(tx: &mut Tx, organization: &Organization) -> Result<bool, Er
         tx.c(),
         exec,
         "
-        INSERT INTO organization (id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deleted_at, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        INSERT INTO organization (id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deletion_began_at, deleted_at, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (id) DO NOTHING",
         organization.id.as_str(),
         &organization.display_name,
@@ -77,6 +79,7 @@ pub async fn insert(tx: &mut Tx, organization: &Organization) -> Result<bool, Er
         organization.had_trial,
         organization.version,
         at(organization.identity_updated_at),
+        at(organization.deletion_began_at),
         at(organization.deleted_at),
         At(organization.created_at),
         At(organization.updated_at),
@@ -93,7 +96,7 @@ pub async fn get(c: C<'_>, id: &OrganizationId) -> Result<Option<Organization>, 
         c,
         opt Row,
         "
-        SELECT id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deleted_at, created_at, updated_at
+        SELECT id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deletion_began_at, deleted_at, created_at, updated_at
         FROM organization
         WHERE id = $1",
         id.as_str()
@@ -121,7 +124,7 @@ async fn put(tx: &mut Tx, organization: &Organization, expected_version: i64, ve
         exec,
         "
         UPDATE organization
-        SET display_name = $3, external_id = $4, email = $5, locale = $6, currency = $7, billing_provider = $8, had_trial = $9, version = $10, identity_updated_at = $11, deleted_at = $12, created_at = $13, updated_at = $14
+        SET display_name = $3, external_id = $4, email = $5, locale = $6, currency = $7, billing_provider = $8, had_trial = $9, version = $10, identity_updated_at = $11, deletion_began_at = $12, deleted_at = $13, created_at = $14, updated_at = $15
         WHERE id = $1
           AND version = $2",
         organization.id.as_str(),
@@ -135,6 +138,7 @@ async fn put(tx: &mut Tx, organization: &Organization, expected_version: i64, ve
         organization.had_trial,
         version,
         at(organization.identity_updated_at),
+        at(organization.deletion_began_at),
         at(organization.deleted_at),
         At(organization.created_at),
         At(organization.updated_at),
@@ -159,7 +163,7 @@ pub async fn list(c: C<'_>, after: Option<&OrganizationId>, limit: i64) -> Resul
         c,
         all Row,
         "
-        SELECT id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deleted_at, created_at, updated_at
+        SELECT id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deletion_began_at, deleted_at, created_at, updated_at
         FROM organization
         WHERE id > $1
         ORDER BY id

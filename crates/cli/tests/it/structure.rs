@@ -82,7 +82,8 @@ fn arrows_point_downward_only() {
 #[test]
 fn the_sandbox_and_its_tests_know_nothing_of_ours() {
     let dependencies = dependencies();
-    let ours: Vec<_> = dependencies["tollkeeper-sandbox"].iter().filter(|(name, _)| dependencies.contains_key(name)).collect();
+    let ours: Vec<_> =
+        dependencies["tollkeeper-sandbox"].iter().filter(|(name, _)| dependencies.contains_key(name)).collect();
     assert!(ours.is_empty(), "the sandbox would agree with our bugs: it knows {ours:?}");
 }
 
@@ -93,7 +94,8 @@ fn no_adapter_is_known_outside_of_the_command_line_but_in_tests() {
             continue;
         }
         for (name, kind) in all {
-            let adapter = ["tollkeeper-chargebee", "tollkeeper-scalekit", "tollkeeper-sandbox"].contains(&name.as_str());
+            let adapter =
+                ["tollkeeper-chargebee", "tollkeeper-scalekit", "tollkeeper-sandbox"].contains(&name.as_str());
             assert!(!adapter || kind.as_deref() == Some("dev"), "{package} names the adapter {name}");
         }
     }
@@ -104,7 +106,10 @@ fn the_rules_know_no_machinery_and_sql_stays_in_the_store() {
     for (package, all) in dependencies() {
         for (name, kind) in all.iter().filter(|(_, kind)| kind.is_none()) {
             let _ = kind;
-            assert!(package != "tollkeeper-core" || !NOT_IN_CORE.contains(&name.as_str()), "tollkeeper-core knows {name}");
+            assert!(
+                package != "tollkeeper-core" || !NOT_IN_CORE.contains(&name.as_str()),
+                "tollkeeper-core knows {name}"
+            );
             let may = ["tollkeeper-store", "tollkeeper-testkit", "tollkeeper-bench"].contains(&package.as_str());
             assert!(name != "sqlx" || may, "{package} knows sqlx: SQL belongs to the store");
         }
@@ -139,7 +144,8 @@ fn what_the_architecture_names_exists() {
     let mut named = 0;
     for piece in text.split('`').skip(1).step_by(2) {
         // A path of the repository, optionally with an item behind `::`.
-        let Some((path, item)) = piece.split_once("::").map(|(path, item)| (path, Some(item))).or(Some((piece, None))) else {
+        let Some((path, item)) = piece.split_once("::").map(|(path, item)| (path, Some(item))).or(Some((piece, None)))
+        else {
             continue;
         };
         if !path.starts_with("crates/") && !path.starts_with("docs/") && !path.starts_with("scripts/") {

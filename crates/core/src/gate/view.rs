@@ -16,7 +16,7 @@ pub struct View {
     pub organization_id: OrganizationId,
     /// The organization's version that this shows.
     pub version: i64,
-    /// Whether the organization was deleted.
+    /// Whether the organization is deleted, or about to be.
     pub deleted: bool,
     /// Its subscriptions. What is over is kept only as far as it explains a closed gate.
     pub subscriptions: Vec<ViewSubscription>,
@@ -53,7 +53,7 @@ impl View {
         Self {
             organization_id: account.organization.id.clone(),
             version: account.organization.version,
-            deleted: account.organization.deleted_at.is_some(),
+            deleted: account.organization.is_leaving(),
             subscriptions,
         }
     }

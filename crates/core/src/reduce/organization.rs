@@ -30,7 +30,7 @@ pub fn rewrite(account: &Account, mut next: Subscription, catalog: &Catalog, now
 /// Takes in the identity provider's record of the organization. A tombstone beats everything, and newer beats older.
 pub fn identify(account: &Account, record: &OrganizationRecord) -> Transition {
     let known = &account.organization;
-    if known.deleted_at.is_some() {
+    if known.is_leaving() {
         return nothing(account, format!("{} was deleted: its record stays as it is", known.id));
     }
     if let Some((had, has)) = known.identity_updated_at.zip(record.updated_at)
@@ -49,6 +49,19 @@ pub fn identify(account: &Account, record: &OrganizationRecord) -> Transition {
     }
     let why = format!("the identity provider told about {}", known.id);
     Transition { after, before: None, next: None, effects: Vec::new(), changed: true, why }
+}
+
+/// Closes everything for an organization that was deleted at the identity provider, before what it pays for is ended.
+pub fn begin_deletion(account: &Account, catalog: &Catalog, now: Timestamp) -> Transition {
+    if account.organization.is_leaving() {
+        return nothing(account, format!("the deletion of {} began before", account.organization.id));
+    }
+    let mut after = account.clone();
+    after.organization.deletion_began_at = Some(now);
+    let effects = effects::entitlements_changed(account, now, &after, now, catalog).into_iter().collect();
+    let why =
+        format!("{} was deleted at the identity provider: what it pays for is being ended", account.organization.id);
+    Transition { after, before: None, next: None, effects, changed: true, why }
 }
 
 /// Something of the organization is still billed: end that first.

@@ -17,6 +17,7 @@ CREATE TABLE organization (
     had_trial           boolean          NOT NULL DEFAULT FALSE,
     version             bigint           NOT NULL DEFAULT 0,
     identity_updated_at timestamptz,
+    deletion_began_at   timestamptz,
     deleted_at          timestamptz,
     created_at          timestamptz,
     updated_at          timestamptz,

@@ -16,6 +16,7 @@ CREATE TABLE organization (
     had_trial           INTEGER NOT NULL DEFAULT FALSE,
     version             INTEGER NOT NULL DEFAULT 0,
     identity_updated_at INTEGER,
+    deletion_began_at   INTEGER,
     deleted_at          INTEGER,
     created_at          INTEGER,
     updated_at          INTEGER,

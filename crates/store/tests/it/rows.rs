@@ -51,7 +51,8 @@ both_engines! {
         let full = sample::add_organization(db.db(), "org_full").await;
         let mut bare = sample::organization("org_bare");
         (bare.external_id, bare.email, bare.locale, bare.currency) = (None, None, None, None);
-        (bare.identity_updated_at, bare.deleted_at, bare.had_trial) = (None, None, false);
+        (bare.identity_updated_at, bare.deletion_began_at, bare.deleted_at) = (None, None, None);
+        bare.had_trial = false;
         let row = &bare;
         db.db().write(|tx| Box::pin(async move { organization::insert(tx, row).await })).await.unwrap();
         let mut conn = db.db().read().await.unwrap();

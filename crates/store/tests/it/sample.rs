@@ -35,6 +35,7 @@ pub(crate) fn organization(id: &str) -> Organization {
         had_trial: true,
         version: 7,
         identity_updated_at: Some(Timestamp::from_micros(1_700_000_000_123_456)),
+        deletion_began_at: Some(at(1_700_000_000)),
         deleted_at: Some(at(1_700_000_001)),
         created_at: Timestamp::from_micros(-1),
         updated_at: at(1_700_000_002),

@@ -81,6 +81,7 @@ pub(super) fn account() -> Account {
             had_trial: false,
             version: 1,
             identity_updated_at: None,
+            deletion_began_at: None,
             deleted_at: None,
             created_at: at(0),
             updated_at: at(0),

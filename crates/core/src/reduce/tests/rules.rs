@@ -5,7 +5,9 @@ use crate::{
     effect::{EffectKind as E, Transition},
     gate::{self, Reason, View},
     ports::OrganizationRecord,
-    reduce::{RECHECK, ReduceError, begin_checkout, identify, may_apply_directly, postpone, reduce, tombstone},
+    reduce::{
+        RECHECK, ReduceError, begin_checkout, begin_deletion, identify, may_apply_directly, postpone, reduce, tombstone,
+    },
     snapshot::{Dues, ItemType, Origin, Phase, Snapshot},
     status::Status,
     subscription::{Checkout, CheckoutItem, CheckoutParams, Subscription},
@@ -249,8 +251,15 @@ fn a_tombstone_beats_an_older_update_that_arrives_later() {
     let catalog = catalog();
     let live = reduce(&account(), Some(&snapshot(1)), &catalog, at(0)).unwrap().after;
     assert!(tombstone(&live, &catalog, at(5)).is_err(), "what is paid for is ended first");
-    let dead = tombstone(&account(), &catalog, at(5)).unwrap();
-    assert_eq!(kinds(&dead), [E::EntitlementsChanged], "the default plan is lost");
+    let leaving = begin_deletion(&account(), &catalog, at(5));
+    assert_eq!(kinds(&leaving), [E::EntitlementsChanged], "the default plan is lost at once");
+    assert_eq!(
+        gate::decide(&View::of(&leaving.after), &catalog, "projects", at(5)).reason,
+        Reason::OrganizationDeleted
+    );
+    assert!(!begin_deletion(&leaving.after, &catalog, at(6)).changed);
+    let dead = tombstone(&leaving.after, &catalog, at(5)).unwrap();
+    assert_eq!(kinds(&dead), []);
     let record = OrganizationRecord {
         id: "org_1".into(),
         display_name: Some("New name".into()),

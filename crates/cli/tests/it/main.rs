@@ -1,0 +1,16 @@
+//! The program as people run it: real processes, the sandbox beside them, and nothing known that its users don't know.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod authorization;
+mod checkouts;
+mod deliveries;
+mod demo;
+mod endings;
+mod kills;
+mod lifecycle;
+mod logs;
+mod members;
+mod settings;
+mod structure;
+mod support;
+mod wire;
