@@ -181,6 +181,10 @@ impl Billing for Chargebee {
         self.complete_after_write(&answer).await
     }
 
+    fn longest_return_url(&self) -> usize {
+        checkout::MAX_URL_CHARS
+    }
+
     async fn portal(&self, customer: &ProviderCustomerId, return_url: &str) -> Result<String, ProviderError> {
         const OPERATION: &str = "open portal";
         let attempt = Attempt { operation: OPERATION, writes: true };

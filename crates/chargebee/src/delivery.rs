@@ -25,6 +25,8 @@ const MAX_NAME_BYTES: usize = 200;
 
 /// A customer's end, which carries its subscriptions; but it is the customer that ended.
 const CUSTOMER_DELETED: &str = "customer_deleted";
+/// How the events begin that are about the customer alone.
+const CUSTOMER: &str = "customer_";
 
 impl Inbound for Chargebee {
     fn source(&self) -> Source {
@@ -58,7 +60,7 @@ impl Inbound for Chargebee {
     fn decode(&self, verified: &Verified) -> Result<Hint, DecodeError> {
         let mut hint = self.envelope(verified)?;
         hint.content = match &hint.subject {
-            Subject::Customer(id) if hint.event_type == CUSTOMER_DELETED => Some(Content::CustomerDeleted(id.clone())),
+            Subject::Customer(id) if hint.event_type.starts_with(CUSTOMER) => Some(Content::Customer(id.clone())),
             Subject::Subscription(id) => delivered(verified, hint.occurred_at)
                 .filter(|snapshot| snapshot.id == *id)
                 .map(|snapshot| Content::Subscription(Box::new(snapshot))),

@@ -36,15 +36,25 @@ impl Tollkeeper {
         Ok(self.inner.identity.authenticate(token, self.machine_now()).await?)
     }
 
-    /// The organization of a session.
+    /// The organization of a session, which is the only one that `reference` may name.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] with `organization_required`.
-    pub fn organization_of<'a>(&self, session: &'a Session) -> Result<&'a OrganizationId, Error> {
-        session
-            .organization_id
-            .as_ref()
-            .ok_or_else(|| Error::forbidden("organization_required", "Organization context required for billing"))
+    /// [`Error::Forbidden`] with `organization_required` or `reference_mismatch`.
+    pub fn organization_of<'a>(
+        &self,
+        session: &'a Session,
+        reference: Option<&str>,
+    ) -> Result<&'a OrganizationId, Error> {
+        let Some(organization) = &session.organization_id else {
+            return Err(Error::forbidden("organization_required", "Organization context required for billing"));
+        };
+        if reference.is_some_and(|reference| reference != organization.as_str()) {
+            return Err(Error::forbidden(
+                "reference_mismatch",
+                "The reference is not the organization of this session",
+            ));
+        }
+        Ok(organization)
     }
 
     /// The person's e-mail: a verified one of the token itself, else the one that signed deliveries told.
@@ -64,13 +74,7 @@ impl Tollkeeper {
     /// # Errors
     /// [`Error::Forbidden`]: `organization_required`, `reference_mismatch`, `role_required` or `denied`.
     pub async fn authorize(&self, session: &Session, reference: Option<&str>, action: Action) -> Result<Actor, Error> {
-        let organization = self.organization_of(session)?;
-        if reference.is_some_and(|reference| reference != organization.as_str()) {
-            return Err(Error::forbidden(
-                "reference_mismatch",
-                "The reference is not the organization of this session",
-            ));
-        }
+        let organization = self.organization_of(session, reference)?;
         let roles = &self.inner.settings.billing_roles;
         let may = !action.changes_billing()
             || session.is_own_organization

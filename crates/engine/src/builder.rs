@@ -186,11 +186,6 @@ impl Tollkeeper {
         self.inner.wake_due.notify_one();
     }
 
-    /// Business time, for whoever tells about something that happens now.
-    pub fn business_now(&self) -> Timestamp {
-        self.now()
-    }
-
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
@@ -200,10 +195,7 @@ impl Tollkeeper {
     }
 
     pub(crate) fn billing(&self, provider: &Provider) -> Result<&Arc<dyn Billing>, Error> {
-        self.inner
-            .billing
-            .get(provider)
-            .ok_or_else(|| Error::Setup(format!("billing provider `{provider}` is not configured")))
+        self.inner.billing.get(provider).ok_or_else(|| Error::NotConfigured(provider.to_string()))
     }
 
     pub(crate) fn new_subscription_id(&self) -> SubscriptionId {

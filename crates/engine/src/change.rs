@@ -71,6 +71,29 @@ impl Tollkeeper {
         Ok(self.shown(&after, &row.id))
     }
 
+    /// Takes a scheduled change back; for now only says whether there is one, because none can be scheduled through us.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with `no_subscription` or `nothing_scheduled`; [`Error::Conflict`] with `made_elsewhere`.
+    pub async fn restore_change(
+        &self,
+        actor: &Actor,
+        subscription_id: Option<&str>,
+    ) -> Result<SubscriptionView, Error> {
+        let account = self.account(actor.organization_id()).await?;
+        match &live_row(&account, subscription_id)?.scheduled {
+            None => Err(Error::Invalid {
+                field: None,
+                code: "nothing_scheduled",
+                message: "No change is scheduled: there is nothing to restore".into(),
+            }),
+            Some(_) => Err(Error::conflict(
+                "made_elsewhere",
+                "This change was scheduled at the billing provider: take it back there",
+            )),
+        }
+    }
+
     /// Makes a link into the provider's portal.
     ///
     /// # Errors
@@ -87,7 +110,8 @@ impl Tollkeeper {
                 message: "This organization has no billing account yet: start a checkout first".into(),
             });
         };
-        Ok(self.billing(provider)?.portal(customer, &back).await?)
+        let billing = self.billing(provider)?;
+        Ok(billing.portal(customer, &self.short_enough(billing.as_ref(), &back)).await?)
     }
 
     fn shown(&self, account: &Account, id: &SubscriptionId) -> SubscriptionView {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tollkeeper_core::{
     account::Account,
     ids::{OrganizationId, SubscriptionId},
-    ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, ProviderError},
+    ports::{Billing, CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, ProviderError},
     reduce,
     status::Status,
     subscription::{Checkout, Subscription},
@@ -36,8 +36,6 @@ const LOOKS_PER_TRY: u32 = 10;
 const ROUNDS: usize = 3;
 /// How often a request starts again because another was faster.
 const RACES: usize = 100;
-/// Chargebee takes no longer return address.
-const RETURN_ADDRESS: usize = 250;
 
 /// A checkout that a person can go to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,12 +47,6 @@ pub struct Started {
     pub url: String,
     /// Our row.
     pub subscription_id: SubscriptionId,
-}
-
-/// What one look at the attempts of an organization found.
-enum Found {
-    Ours(SubscriptionId),
-    Nothing,
 }
 
 impl Tollkeeper {
@@ -81,16 +73,15 @@ impl Tollkeeper {
                 return Err(deleted());
             }
             no_live(&account, &choice.group)?;
-            match self.claim(&account, &choice, &cause).await? {
-                Found::Ours(row) => return self.drive(id, &row, &cause).await,
-                Found::Nothing => {}
+            if let Some(row) = self.claim(&account, &choice, &cause).await? {
+                return self.drive(id, &row, &cause).await;
             }
         }
         Err(Error::Contended(id.to_string()))
     }
 
-    /// Finds the open attempt of the same choice or writes one down; clears away what is in the way.
-    async fn claim(&self, account: &Account, choice: &Choice, cause: &Cause) -> Result<Found, Error> {
+    /// Finds the open attempt of the same choice or writes one down. `None`: something was in the way and is not any more.
+    async fn claim(&self, account: &Account, choice: &Choice, cause: &Cause) -> Result<Option<SubscriptionId>, Error> {
         let id = &account.organization.id;
         let now = self.now();
         let open = account
@@ -103,15 +94,13 @@ impl Tollkeeper {
         let row = self.attempt(account, choice, now);
         let transition = reduce::begin_checkout(account, row.clone(), &self.catalog(), now);
         match self.save(account, &transition, cause, None).await {
-            Ok(true) => Ok(Found::Ours(row.id)),
-            Ok(false) | Err(Error::Store(tollkeeper_store::Error::Constraint(Constraint::OpenCheckout))) => {
-                Ok(Found::Nothing)
-            }
+            Ok(true) => Ok(Some(row.id)),
+            Ok(false) | Err(Error::Store(tollkeeper_store::Error::Constraint(Constraint::OpenCheckout))) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Takes an open attempt over, or ends it. What the person did on the page is the provider's to say: given up, or paid
+    /// Takes an open attempt over, or ends it (`None`). What the person did on the page is the provider's to say: given up, or paid
     /// without our having heard of it.
     async fn look_at_open(
         &self,
@@ -119,16 +108,16 @@ impl Tollkeeper {
         row: &Subscription,
         choice: &Choice,
         cause: &Cause,
-    ) -> Result<Found, Error> {
-        let Some(checkout) = &row.checkout else { return Ok(Found::Nothing) };
+    ) -> Result<Option<SubscriptionId>, Error> {
+        let Some(checkout) = &row.checkout else { return Ok(None) };
         let open = row.is_open_checkout(self.now());
         let wanted = open && checkout.params.same_choice(&choice.params);
         let Some(reference) = &checkout.reference else {
             if wanted {
-                return Ok(Found::Ours(row.id.clone()));
+                return Ok(Some(row.id.clone()));
             }
             self.expire(id, &row.id, cause, "another choice was made").await?;
-            return Ok(Found::Nothing);
+            return Ok(None);
         };
         let billing = self.billing(&row.provider)?;
         let page = match billing.checkout(reference).await {
@@ -136,12 +125,12 @@ impl Tollkeeper {
             // Its link may well be good; the page itself will say if it is not.
             Err(error) if wanted && error.kind.is_retryable() => {
                 tracing::warn!(%error, subscription.id = %row.id, "an open checkout could not be looked up: it is used as it is");
-                return Ok(Found::Ours(row.id.clone()));
+                return Ok(Some(row.id.clone()));
             }
             Err(error) => return Err(error.into()),
         };
         let why = match page {
-            Some(page) if page.state == CheckoutState::Open && wanted => return Ok(Found::Ours(row.id.clone())),
+            Some(page) if page.state == CheckoutState::Open && wanted => return Ok(Some(row.id.clone())),
             Some(page) if page.state == CheckoutState::Completed => {
                 if let Some(bought) = page.provider_subscription_id.or_else(|| billing.subscription_id_for(&row.id)) {
                     self.refresh(id, &row.provider, &bought, None, cause, None).await?;
@@ -156,7 +145,7 @@ impl Tollkeeper {
         };
         // A row that became a subscription meanwhile stays what it is.
         self.expire(id, &row.id, cause, why).await?;
-        Ok(Found::Nothing)
+        Ok(None)
     }
 
     fn attempt(&self, account: &Account, choice: &Choice, now: Timestamp) -> Subscription {
@@ -251,11 +240,7 @@ impl Tollkeeper {
                 items: checkout.params.items.clone(),
                 trial_end: checkout.params.trial_end,
                 redirect_url: format!("{}/api/subscription/success?subscriptionId={row_id}", self.settings().app_url),
-                cancel_url: if checkout.params.cancel_url.len() <= RETURN_ADDRESS {
-                    checkout.params.cancel_url.clone()
-                } else {
-                    format!("{}/billing", self.settings().app_url)
-                },
+                cancel_url: self.short_enough(billing.as_ref(), &checkout.params.cancel_url),
             };
             match billing.start_checkout(&request).await {
                 Ok(page) => return self.link(id, row_id, &page, cause).await,
@@ -272,6 +257,14 @@ impl Tollkeeper {
             }
         }
         Err(last.map_or_else(|| Error::Contended(id.to_string()), Error::from))
+    }
+
+    /// The address to come back to, or the billing page where it is longer than the provider takes.
+    pub(crate) fn short_enough(&self, billing: &dyn Billing, target: &str) -> String {
+        if target.chars().count() <= billing.longest_return_url() {
+            return target.to_owned();
+        }
+        format!("{}/billing", self.settings().app_url)
     }
 
     async fn link(
@@ -375,7 +368,7 @@ fn refused(error: ProviderError) -> Error {
     if error.code.as_deref() == Some("no_applicable_gateway") {
         return Error::conflict(
             "no_applicable_gateway",
-            "The billing provider has no payment gateway for this checkout: add one there, or set CHARGEBEE_GATEWAY_ACCOUNT_ID",
+            "The billing provider has no payment gateway for this checkout: add one there, or name the one to use in the configuration",
         );
     }
     error.into()

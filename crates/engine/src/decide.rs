@@ -31,15 +31,13 @@ impl Tollkeeper {
     }
 
     pub(crate) async fn account(&self, id: &OrganizationId) -> Result<Account, Error> {
-        self.find_account(id).await?.ok_or_else(|| {
-            Error::invalid("referenceId", "unknown_organization", format!("organization `{id}` is not known here"))
-        })
+        self.find_account(id).await?.ok_or_else(|| Error::UnknownOrganization(id.clone()))
     }
 
     /// As [`Tollkeeper::account`], and in any case with the subscription that `wanted` names.
     pub(crate) async fn account_with(&self, id: &OrganizationId, wanted: &str) -> Result<Account, Error> {
         let found = account::load_with(self.inner.db.read().await?.c(), id, Some(wanted)).await?;
-        found.ok_or_else(|| Error::Contended(id.to_string()))
+        found.ok_or_else(|| Error::UnknownOrganization(id.clone()))
     }
 
     /// Decides about an account and writes the decision; starts again when another writer was faster.

@@ -47,7 +47,7 @@ impl Tollkeeper {
         };
         if let Some(bought) = bought {
             match self.refresh(organization, &row.provider, &bought, None, &cause::time(), None).await {
-                Ok(_) | Err(Error::Conflict { code: "not_there", .. } | Error::Reduce(_)) => {}
+                Ok(_) | Err(Error::NotThere(..) | Error::Reduce(_)) => {}
                 Err(error @ Error::Store(_)) => return Err(error),
                 // Whether it was paid is not known: time alone must not end it.
                 Err(error) if row.status == Status::Future => {

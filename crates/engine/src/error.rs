@@ -2,6 +2,7 @@
 
 use tollkeeper_core::{
     catalog::CatalogProblem,
+    ids::{OrganizationId, Provider, ProviderSubscriptionId},
     ports::{AuthError, DecodeError, ErrorKind, ProviderError, VerifyError},
     reduce::ReduceError,
 };
@@ -69,6 +70,15 @@ pub enum Error {
     /// Other writers were faster, again and again.
     #[error("{0} is being written by too many at once")]
     Contended(String),
+    /// The provider has no such subscription, and neither have we.
+    #[error("{0} has no subscription {1}")]
+    NotThere(Provider, ProviderSubscriptionId),
+    /// No organization has this id.
+    #[error("organization {0} is not known here")]
+    UnknownOrganization(OrganizationId),
+    /// A row or a delivery names a provider that is not configured.
+    #[error("`{0}` is not configured here")]
+    NotConfigured(String),
     /// The engine was put together wrongly.
     #[error("the engine cannot be started: {0}")]
     Setup(String),

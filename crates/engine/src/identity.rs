@@ -1,7 +1,7 @@
 //! What the identity provider tells about organizations and their members.
 
 use tollkeeper_core::{
-    ids::OrganizationId,
+    ids::{OrganizationId, UserId},
     member::MemberChange,
     ports::{Content, Hint, OrganizationRecord},
     reduce,
@@ -27,12 +27,24 @@ impl Tollkeeper {
         self.organization_deleted(id, &cause::operator(who)).await
     }
 
-    /// Takes in news about a member, as a webhook would.
+    /// Takes in that somebody belongs to an organization from now on (`email` given), or does not any more.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn upsert_member(&self, change: &MemberChange) -> Result<(), Error> {
-        self.member_changed(change).await
+    pub async fn upsert_member(
+        &self,
+        organization: &OrganizationId,
+        user: &UserId,
+        email: Option<String>,
+    ) -> Result<(), Error> {
+        let change = MemberChange {
+            organization_id: organization.clone(),
+            user_id: user.clone(),
+            active: email.is_some(),
+            email,
+            occurred_at: self.now(),
+        };
+        self.member_changed(&change).await
     }
 
     /// Takes in every delivery that waits about one organization; repeating it does no harm.
@@ -49,7 +61,7 @@ impl Tollkeeper {
                 Some(Content::OrganizationChanged(record)) => self.organization_changed(record, &cause).await,
                 Some(Content::OrganizationDeleted(id)) => self.organization_deleted(id, &cause).await,
                 Some(Content::Member(change)) => self.member_changed(change).await,
-                Some(Content::Subscription(_) | Content::CustomerDeleted(_)) | None => {
+                Some(Content::Subscription(_) | Content::Customer(_)) | None => {
                     tracing::debug!(organization.id = %id, event.kind = %hint.event_type, "told about, not modelled");
                     Ok(())
                 }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use tollkeeper_core::{
     ids::{ProviderCustomerId, ProviderSubscriptionId, Source},
     organization::Customer,
-    ports::{Billing, Content, ErrorKind, Hint, ProviderError, Subject},
+    ports::{Billing, Content, ErrorKind, Hint, ProviderError, Subject, Verified},
     reduce,
     snapshot::Snapshot,
 };
@@ -111,10 +111,8 @@ impl Tollkeeper {
     }
 
     fn read(&self, source: &Source, row: &inbox::InboxRow) -> Result<Read, Error> {
-        let inbound = self
-            .inbound(source)
-            .ok_or_else(|| Error::Setup(format!("deliveries of `{source}` wait, but it is not configured")))?;
-        let verified = self.reread(source, row.body.clone());
+        let inbound = self.inbound(source).ok_or_else(|| Error::NotConfigured(source.to_string()))?;
+        let verified = Verified::vouched(source.clone(), row.body.clone());
         let hint = inbound.decode(&verified)?;
         let body = serde_json::from_slice(verified.body()).unwrap_or(serde_json::Value::Null);
         let event =
@@ -145,7 +143,7 @@ impl Tollkeeper {
             .billing
             .values()
             .find(|billing| billing.source() == *source)
-            .ok_or_else(|| Error::Setup(format!("`{source}` is not configured")))?;
+            .ok_or_else(|| Error::NotConfigured(source.to_string()))?;
         match subject {
             Subject::Subscription(id) => self.answer_subscription(billing.as_ref(), id, hints, deliveries).await,
             Subject::Customer(id) => self.answer_customer(billing.as_ref(), id, hints, deliveries).await,
@@ -171,7 +169,7 @@ impl Tollkeeper {
             Ok(_) => Ok(Fate::Settled),
             // A stranger is shown, never linked by itself.
             Err(Error::Reduce(refusal)) => Ok(Fate::Ignored(format!("not applied: {refusal}"))),
-            Err(Error::Conflict { code: "not_there", message }) => Ok(Fate::Ignored(message)),
+            Err(error @ Error::NotThere(..)) => Ok(Fate::Ignored(error.to_string())),
             Err(error) => Err(error),
         }
     }
@@ -192,7 +190,7 @@ impl Tollkeeper {
         let cause = cause::inbox(deliveries.ids.last().map_or("", |id| id.as_str()));
         let record = billing.customer(id).await?;
         let gone = record.as_ref().is_none_or(|record| record.deleted);
-        if gone || hints.iter().any(|hint| !hint.event_type.starts_with("customer_")) {
+        if gone || hints.iter().any(|hint| hint.content.is_none()) {
             for row in self.account(&owner).await?.subscriptions {
                 let bought = row.provider_subscription_id.filter(|_| row.provider == provider && row.status.is_live());
                 if let Some(bought) = bought {
@@ -206,8 +204,9 @@ impl Tollkeeper {
             self.decide(&owner, &cause, |account, _, _| Ok(reduce::customer_gone(account, &customer))).await?;
             return Ok(Fate::Done("the customer is gone at the provider; what it paid for is over".into()));
         }
-        let email = record.and_then(|record| record.email);
-        self.decide(&owner, &cause, |account, _, _| Ok(crate::provision::contact(account, email.as_deref()))).await?;
+        if let Some(email) = record.and_then(|record| record.email) {
+            self.decide(&owner, &cause, |account, _, _| Ok(reduce::contact(account, &email))).await?;
+        }
         Ok(Fate::Done("the customer is as the provider says".into()))
     }
 

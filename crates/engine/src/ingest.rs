@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use tollkeeper_core::{
-    ids::Source,
-    ports::{Inbound, Subject, Verified},
-};
+use tollkeeper_core::{ids::Source, ports::Inbound};
 use tollkeeper_store::inbox::{Delivery, Put};
 
 use crate::{Error, Tollkeeper};
@@ -24,26 +21,17 @@ impl Tollkeeper {
     ///
     /// # Errors
     /// [`Error::Unverified`]: answer 401. [`Error::Decode`]: answer 400. [`Error::Store`] that is unavailable: answer 503,
-    /// so that the provider tries again. [`Error::Invalid`]: this source is not configured.
+    /// so that the provider tries again. [`Error::NotConfigured`]: this source is not.
     pub async fn receive(&self, source: &Source, headers: &HeaderMap, body: Bytes) -> Result<Received, Error> {
-        let inbound = self.inbound(source).ok_or_else(|| Error::Invalid {
-            field: None,
-            code: "unknown_source",
-            message: format!("deliveries of `{source}` are not configured here"),
-        })?;
+        let inbound = self.inbound(source).ok_or_else(|| Error::NotConfigured(source.to_string()))?;
         let now = self.machine_now();
         let verified = inbound.verify(headers, body, now)?;
         let hint = inbound.envelope(&verified)?;
-        let subject = match hint.subject {
-            // Deliveries that are about nothing we know have nothing to be coalesced by.
-            Subject::Other => format!("other:{}", hint.event_id),
-            subject => subject.to_string(),
-        };
         let delivery = Delivery {
             source: source.clone(),
             event_id: hint.event_id,
             event_type: hint.event_type,
-            subject,
+            subject: hint.subject.to_string(),
             occurred_at: hint.occurred_at,
             received_at: now,
             body: verified.body().clone(),
@@ -68,9 +56,5 @@ impl Tollkeeper {
             return Some(self.inner.identity.as_ref());
         }
         self.inner.billing.values().find(|billing| billing.source() == *source).map(|billing| billing.as_ref() as _)
-    }
-
-    pub(crate) fn reread(&self, source: &Source, body: Bytes) -> Verified {
-        Verified::vouched(source.clone(), body)
     }
 }

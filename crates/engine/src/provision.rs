@@ -3,7 +3,6 @@
 use sha2::{Digest as _, Sha256};
 use tollkeeper_core::{
     account::Account,
-    effect::Transition,
     ids::{OrganizationId, ProviderCustomerId},
     organization::{Customer, Organization},
     ports::{CustomerPatch, NewCustomer, OrganizationRecord},
@@ -172,7 +171,7 @@ impl Tollkeeper {
             self.billing(&customer.provider)?.update_customer(&customer.id, &patch).await?;
         }
         self.decide(&account.organization.id, cause, |account, _, _| {
-            Ok(contact(account, account.organization.email.as_deref().or(Some(email))))
+            Ok(reduce::contact(account, account.organization.email.as_deref().unwrap_or(email)))
         })
         .await?;
         Ok(())
@@ -181,22 +180,6 @@ impl Tollkeeper {
 
 pub(crate) fn deleted() -> Error {
     Error::forbidden("organization_deleted", "This organization was deleted")
-}
-
-/// The decision that the billing contact is `email`; `None` leaves what is there.
-pub(crate) fn contact(account: &Account, email: Option<&str>) -> Transition {
-    let changed =
-        email.is_some() && account.organization.email.as_deref() != email && !account.organization.is_leaving();
-    let mut after = account.clone();
-    if changed {
-        after.organization.email = email.map(ToOwned::to_owned);
-    }
-    let why = format!(
-        "the billing contact of {} {}",
-        account.organization.id,
-        if changed { "changed" } else { "is what we have" }
-    );
-    Transition { after, before: None, next: None, effects: Vec::new(), changed, why }
 }
 
 /// The same customer asked for with the same words has the same key; other words are another request.

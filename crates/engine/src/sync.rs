@@ -105,7 +105,7 @@ impl Tollkeeper {
             let snapshot = match (snapshot, row, account.customer(provider)) {
                 (Some(snapshot), ..) => snapshot,
                 (None, Some(row), Some(customer)) => Snapshot::gone(row, id, customer, now),
-                (None, ..) => return Err(Error::conflict("not_there", format!("{provider} has no subscription {id}"))),
+                (None, ..) => return Err(Error::NotThere(provider.clone(), id.clone())),
             };
             if deleted && !matches!(snapshot.phase, Phase::Ended | Phase::NeverStarted) {
                 // Nobody uses it, and somebody pays for it. Ended before anything is written, so that a failure comes again.

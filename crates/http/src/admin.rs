@@ -5,7 +5,6 @@ use http::{StatusCode, request::Parts};
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use tollkeeper::ports::OrganizationRecord;
-use tollkeeper_core::member::MemberChange;
 
 use crate::{
     body::{self, Fields, NAME},
@@ -77,7 +76,7 @@ pub(crate) async fn put_member(
     if email.is_none() {
         return Err(Problem::field("email", "invalid_value", "email must be an e-mail address"));
     }
-    tell_member(&app, ids, email, true).await
+    tell_member(&app, ids, email).await
 }
 
 /// `DELETE /admin/api/organizations/{id}/members/{userId}`
@@ -86,25 +85,17 @@ pub(crate) async fn delete_member(
     _operator: Operator,
     ids: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    tell_member(&app, ids, None, false).await
+    tell_member(&app, ids, None).await
 }
 
 async fn tell_member(
     app: &App,
     ids: Result<Path<(String, String)>, PathRejection>,
     email: Option<String>,
-    active: bool,
 ) -> Result<StatusCode, Problem> {
     let Ok(Path((organization, user))) = ids else { return Err(not_text()) };
     let (organization, user) = (checked(organization)?, checked(user)?);
-    let change = MemberChange {
-        organization_id: organization.into(),
-        user_id: user.into(),
-        email,
-        active,
-        occurred_at: app.engine.business_now(),
-    };
-    app.engine.upsert_member(&change).await?;
+    app.engine.upsert_member(&organization.into(), &user.into(), email).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -170,6 +170,9 @@ impl From<Error> for Problem {
             Error::Contended(_) => {
                 Self::later("contended", "Too much is happening to this organization at once").caused(chain(&error))
             }
+            Error::UnknownOrganization(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_organization", "This organization is not known here")
+            }
             Error::Reduce(error) => {
                 Self::new(StatusCode::CONFLICT, "foreign_subscription", "The subscription belongs to somebody else")
                     .caused(chain(&error))

@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
-use tollkeeper::{Error, ids::OrganizationId, plans_view, ports::Session};
+use tollkeeper::{ids::OrganizationId, plans_view, ports::Session};
 
 use crate::{
     cors,
@@ -70,15 +70,8 @@ pub(crate) fn organization_of<'a>(
     session: &'a Session,
     uri: &http::Uri,
 ) -> Result<&'a OrganizationId, Problem> {
-    let organization = app.engine.organization_of(session)?;
-    match query::value(uri, "referenceId") {
-        Some(named) if named != organization.as_str() => Err(Error::Forbidden {
-            code: "reference_mismatch",
-            message: "The reference is not the organization of this session".into(),
-        }
-        .into()),
-        Some(_) | None => Ok(organization),
-    }
+    let reference = query::value(uri, "referenceId");
+    Ok(app.engine.organization_of(session, reference.as_deref())?)
 }
 
 /// `GET /api/session`

@@ -9,7 +9,7 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use http::{StatusCode, Uri};
+use http::Uri;
 use serde_json::{Value, json};
 use tollkeeper::{Action, Actor, CancelRequest, Cancelled, CreateRequest, Error, ports::Session};
 
@@ -76,15 +76,14 @@ pub(crate) async fn restore(State(app): State<Shared>, Caller(session): Caller, 
     let (actor, fields) = begin(&app, &session, request, Action::Restore).await?;
     let change = fields.word("what", &["cancellation", "change"])? == Some(1);
     let named = fields.text("subscriptionId", NAME)?;
-    if change {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "nothing_scheduled",
-            "No change is scheduled: there is nothing to restore",
-        ));
-    }
     let engine = app.engine.clone();
-    let subscription = to_the_end(async move { engine.restore(&actor, named.as_deref()).await }).await?;
+    let subscription = to_the_end(async move {
+        if change {
+            return engine.restore_change(&actor, named.as_deref()).await;
+        }
+        engine.restore(&actor, named.as_deref()).await
+    })
+    .await?;
     Ok(Json(json!({ "mode": "applied", "subscription": subscription })))
 }
 

@@ -35,7 +35,7 @@ async fn take(app: &App, source: Source, request: Request) -> Result<Response, P
     let document = match app.engine.receive(&source, &parts.headers, bytes).await {
         Ok(Received::New) => r#"{"received":true}"#,
         Ok(Received::Duplicate) => r#"{"received":true,"duplicate":true}"#,
-        Err(Error::Invalid { code: "unknown_source", .. }) => return Err(unknown_source()),
+        Err(Error::NotConfigured(_)) => return Err(unknown_source()),
         Err(error) => {
             if matches!(error, Error::Unverified(_)) {
                 // Nothing is kept of what nobody vouches for, but that it came.

@@ -204,6 +204,11 @@ pub trait Billing: Inbound {
     /// [`ProviderError`], by kind; `Conflict` when nothing is scheduled.
     async fn undo_cancellation(&self, id: &ProviderSubscriptionId, key: &str) -> Result<Snapshot, ProviderError>;
 
+    /// The most characters of an address that the provider sends people back to.
+    fn longest_return_url(&self) -> usize {
+        2_000
+    }
+
     /// Makes a link into the provider's own portal; short-lived, never stored.
     ///
     /// # Errors

@@ -107,8 +107,8 @@ pub enum Content {
     OrganizationDeleted(OrganizationId),
     /// Somebody joined or left, or was changed.
     Member(MemberChange),
-    /// The customer was deleted at the provider.
-    CustomerDeleted(ProviderCustomerId),
+    /// It is about the customer itself, and about nothing that the customer pays for.
+    Customer(ProviderCustomerId),
 }
 
 /// What a delivery says: that something changed, sometimes what.

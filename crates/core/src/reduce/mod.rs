@@ -11,7 +11,8 @@ mod organization;
 pub use due::RECHECK;
 pub use matching::{Match, find_row};
 pub use organization::{
-    NotYet, begin_checkout, begin_deletion, customer_created, customer_gone, identify, postpone, rewrite, tombstone,
+    NotYet, begin_checkout, begin_deletion, contact, customer_created, customer_gone, identify, postpone, rewrite,
+    tombstone,
 };
 
 use crate::{

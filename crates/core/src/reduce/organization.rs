@@ -48,7 +48,18 @@ pub fn identify(account: &Account, record: &OrganizationRecord) -> Transition {
         return nothing(account, format!("the record of {} is what we have", known.id));
     }
     let why = format!("the identity provider told about {}", known.id);
-    Transition { after, before: None, next: None, effects: Vec::new(), changed: true, why }
+    about_organization(after, Vec::new(), why)
+}
+
+/// Takes in who the billing contact is.
+pub fn contact(account: &Account, email: &str) -> Transition {
+    let organization = &account.organization;
+    if organization.is_leaving() || organization.email.as_deref() == Some(email) {
+        return nothing(account, format!("the billing contact of {} stays", organization.id));
+    }
+    let mut after = account.clone();
+    after.organization.email = Some(email.to_owned());
+    about_organization(after, Vec::new(), format!("the billing contact of {} is another", organization.id))
 }
 
 /// Closes everything for an organization that was deleted at the identity provider, before what it pays for is ended.
@@ -61,7 +72,7 @@ pub fn begin_deletion(account: &Account, catalog: &Catalog, now: Timestamp) -> T
     let effects = effects::entitlements_changed(account, now, &after, now, catalog).into_iter().collect();
     let why =
         format!("{} was deleted at the identity provider: what it pays for is being ended", account.organization.id);
-    Transition { after, before: None, next: None, effects, changed: true, why }
+    about_organization(after, effects, why)
 }
 
 /// Something of the organization is still billed: end that first.
@@ -87,7 +98,7 @@ pub fn tombstone(account: &Account, catalog: &Catalog, now: Timestamp) -> Result
         "{} was deleted at the identity provider, and nothing of it is billed any more",
         account.organization.id
     );
-    Ok(Transition { after, before: None, next: None, effects, changed: true, why })
+    Ok(about_organization(after, effects, why))
 }
 
 /// Forgets a customer that the provider does not have any more, so that the next purchase makes a new one.
@@ -98,7 +109,7 @@ pub fn customer_gone(account: &Account, customer: &Customer) -> Transition {
     let mut after = account.clone();
     after.customers.retain(|known| known != customer);
     let why = format!("customer {} is gone at {}", customer.id, customer.provider);
-    Transition { after, before: None, next: None, effects: Vec::new(), changed: true, why }
+    about_organization(after, Vec::new(), why)
 }
 
 /// Looks at a row again later, because nobody could be asked about it now.
@@ -125,5 +136,10 @@ pub fn customer_created(account: &Account, customer: &Customer) -> Transition {
         data: json!({ "customer": customer, "organizationId": account.organization.id }),
     };
     let why = format!("{} became customer {} at {}", account.organization.id, customer.id, customer.provider);
-    Transition { after, before: None, next: None, effects: vec![effect], changed: true, why }
+    about_organization(after, vec![effect], why)
+}
+
+/// A decision that changes no subscription.
+fn about_organization(after: Account, effects: Vec<Effect>, why: String) -> Transition {
+    Transition { after, before: None, next: None, effects, changed: true, why }
 }

@@ -65,7 +65,7 @@ const ROWS: &[Row<'_>] = &[
     ("cancel", r#"{"when":"later"}"#, 400, "invalid_value", Some("when")),
     ("cancel", r#"{"when":"NOW"}"#, 400, "invalid_value", Some("when")),
     ("restore", r#"{"what":"everything"}"#, 400, "invalid_value", Some("what")),
-    ("restore", r#"{"what":"change"}"#, 400, "nothing_scheduled", None),
+    ("restore", r#"{"what":"change"}"#, 400, "no_subscription", None),
     // Lists and texts that cannot be.
     ("create", r#"{"itemPriceId":[]}"#, 400, "empty_list", Some("itemPriceId")),
     ("create", r#"{"plan":"gro\u0000wth"}"#, 400, "invalid_text", Some("plan")),
