@@ -40,6 +40,25 @@ pub enum Interval {
     Once,
 }
 
+impl Interval {
+    /// Every interval.
+    pub const ALL: [Self; 3] = [Self::Month, Self::Year, Self::Once];
+
+    /// The word of API and configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Month => "month",
+            Self::Year => "year",
+            Self::Once => "once",
+        }
+    }
+
+    /// The interval of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|interval| interval.as_str() == word)
+    }
+}
+
 /// One price at one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

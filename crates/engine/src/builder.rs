@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -16,7 +17,7 @@ use tollkeeper_core::{
 use tollkeeper_store::{Db, inbox};
 
 use crate::{
-    Error, Settings,
+    Error, Settings, backoff,
     gates::Gates,
     hooks::{Hooks, NoHooks},
     run::Running,
@@ -210,6 +211,13 @@ impl Tollkeeper {
         let mut random = [0_u8; 8];
         (self.inner.random)(&mut random);
         format!("{what}:{}", hex::encode(random))
+    }
+
+    /// How long to wait after so many failures.
+    pub(crate) fn pause(&self, attempts: i64) -> Duration {
+        let mut dice = [0_u8; 8];
+        (self.inner.random)(&mut dice);
+        backoff::pause(attempts, u64::from_le_bytes(dice))
     }
 
     /// Waits for this organization's turn within this process.

@@ -212,7 +212,7 @@ impl Tollkeeper {
                 .ok_or_else(|| Error::conflict("no_customer", "the customer went away while the checkout began"))?;
             if checkout.tries > 0 {
                 // An earlier try may have succeeded without our learning of it.
-                let since = checkout.expires_at.minus(UNLINKED).minus(Duration::from_secs(60));
+                let since = checkout.expires_at.minus(UNLINKED);
                 match billing.find_checkout(row_id, customer, since).await? {
                     Some(page) if page.state == CheckoutState::Open => {
                         return self.link(id, row_id, &page, cause).await;

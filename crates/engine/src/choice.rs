@@ -169,16 +169,13 @@ fn price_of<'a>(
     plan: &'a Plan,
     request: &CreateRequest,
 ) -> Result<&'a Price, Error> {
-    let interval = match request.interval.as_deref() {
-        None | Some("month") => Interval::Month,
-        Some("year") => Interval::Year,
-        Some(other) => {
-            return Err(Error::invalid(
-                "interval",
-                "bad_interval",
-                format!("interval is `{other}`: month or year are possible"),
-            ));
-        }
+    let word = request.interval.as_deref().unwrap_or("month");
+    let Some(interval) = Interval::parse(word).filter(|interval| *interval != Interval::Once) else {
+        return Err(Error::invalid(
+            "interval",
+            "bad_interval",
+            format!("interval is `{word}`: month or year are possible"),
+        ));
     };
     let currency: Currency = match &request.currency {
         Some(text) => text.parse().map_err(|error| Error::invalid("currency", "bad_currency", format!("{error}")))?,
@@ -194,7 +191,6 @@ fn price_of<'a>(
     let provider = &account.organization.billing_provider;
     let mut prices = plan.prices.iter().filter(|price| &price.provider == provider);
     prices.find(|price| price.interval == interval && price.currency == currency).ok_or_else(|| {
-        let word = if interval == Interval::Year { "year" } else { "month" };
         Error::invalid(
             "plan",
             "no_such_price",

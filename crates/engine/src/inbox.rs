@@ -248,9 +248,7 @@ impl Tollkeeper {
             metrics::counter!("tollkeeper_deliveries_dead_total", "source" => source.to_string())
                 .increment(over.len() as u64);
         }
-        let mut dice = [0_u8; 8];
-        (self.inner.random)(&mut dice);
-        let pause = waits.unwrap_or_else(|| backoff::pause(attempts, u64::from_le_bytes(dice)));
+        let pause = waits.unwrap_or_else(|| self.pause(attempts));
         if !again.is_empty() {
             let expected = matches!(
                 error,

@@ -63,7 +63,7 @@ pub use ingest::Received;
 pub use redirect::safe_target;
 pub use run::Running;
 pub use settings::Settings;
-pub use show::{SubscriptionView, feature_view, plans_view};
+pub use show::{SubscriptionView, feature_view, grant_view, plans_view};
 pub use sync::Landing;
 
 pub use tollkeeper_core::{catalog::Catalog, gate::Decision, ids, ports, time::Clock};

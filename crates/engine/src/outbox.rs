@@ -67,9 +67,7 @@ impl Tollkeeper {
             data: row.payload.data.clone(),
         };
         let told = hooks::tell(self.inner.hooks.as_ref(), &notice).await;
-        let mut dice = [0_u8; 8];
-        (self.inner.random)(&mut dice);
-        let next = self.machine_now().plus(backoff::pause(row.attempts, u64::from_le_bytes(dice)));
+        let next = self.machine_now().plus(self.pause(row.attempts));
         let failure = told.as_ref().err().map(ToString::to_string);
         let failure = failure.as_deref();
         self.inner

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tollkeeper_core::{
-    catalog::{Catalog, Grant, Interval, Plan},
+    catalog::{Catalog, Grant, Plan},
     gate::{Access, Decision, access},
     ids::{OrganizationId, PlanName, PriceId, Provider, SubscriptionId},
     snapshot::Item,
@@ -94,7 +94,7 @@ pub fn plans_view(catalog: &Catalog, provider: &Provider) -> Value {
         ours.map(|price| {
             json!({
                 "itemPriceId": price.id,
-                "interval": interval(price.interval),
+                "interval": price.interval.as_str(),
                 "currency": price.currency,
                 "amount": price.amount,
             })
@@ -135,9 +135,7 @@ pub fn plans_view(catalog: &Catalog, provider: &Provider) -> Value {
 /// itself counts.
 pub fn feature_view(feature: &str, decision: &Decision) -> Value {
     let limit = match decision.grant {
-        Some(Grant::Limit(limit) | Grant::Metered(limit)) => {
-            limit.map_or_else(|| json!("unlimited"), |limit| json!(limit))
-        }
+        Some(grant @ (Grant::Limit(_) | Grant::Metered(_))) => grant_view(grant),
         Some(Grant::Switch) | None => Value::Null,
     };
     json!({
@@ -152,6 +150,15 @@ pub fn feature_view(feature: &str, decision: &Decision) -> Value {
     })
 }
 
+/// What is granted: `true`, a number, or `"unlimited"`.
+pub fn grant_view(grant: Grant) -> Value {
+    match grant {
+        Grant::Switch => json!(true),
+        Grant::Limit(Some(limit)) | Grant::Metered(Some(limit)) => json!(limit),
+        Grant::Limit(None) | Grant::Metered(None) => json!("unlimited"),
+    }
+}
+
 fn limits(plan: &Plan) -> Value {
     let mut all = features(plan.features.iter().map(|(name, grant)| (name.as_str(), *grant)));
     if let (Value::Object(fields), Some(seats)) = (&mut all, plan.seats) {
@@ -161,24 +168,6 @@ fn limits(plan: &Plan) -> Value {
 }
 
 fn features<'a>(grants: impl Iterator<Item = (&'a str, Grant)>) -> Value {
-    let fields: Map<_, _> = grants
-        .map(|(name, grant)| {
-            let value = match grant {
-                Grant::Switch => json!(true),
-                Grant::Limit(limit) | Grant::Metered(limit) => {
-                    limit.map_or_else(|| json!("unlimited"), |limit| json!(limit))
-                }
-            };
-            (name.to_owned(), value)
-        })
-        .collect();
+    let fields: Map<_, _> = grants.map(|(name, grant)| (name.to_owned(), grant_view(grant))).collect();
     Value::Object(fields)
-}
-
-const fn interval(interval: Interval) -> &'static str {
-    match interval {
-        Interval::Month => "month",
-        Interval::Year => "year",
-        Interval::Once => "once",
-    }
 }

@@ -8,8 +8,8 @@ use axum::{
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
-use tollkeeper::{Action, feature_view, ids::OrganizationId};
-use tollkeeper_core::{catalog::Grant, gate::Reason};
+use tollkeeper::{Action, feature_view, grant_view, ids::OrganizationId};
+use tollkeeper_core::gate::Reason;
 
 use crate::{
     problem::Problem,
@@ -80,7 +80,7 @@ pub(crate) async fn entitlements(State(app): State<Shared>, caller: Caller, uri:
     let organization = reader(&app, &caller, &uri).await?;
     let all = app.engine.entitlements(&organization).await?;
     let features: Map<_, _> =
-        all.features.into_iter().map(|(name, grant)| (name.into_string(), granted(grant))).collect();
+        all.features.into_iter().map(|(name, grant)| (name.into_string(), grant_view(grant))).collect();
     Ok(Json(json!({ "plans": all.plans, "features": features })))
 }
 
@@ -102,14 +102,6 @@ async fn reader(app: &App, Caller(session): &Caller, uri: &Uri) -> Result<Organi
     let reference = query::value(uri, "referenceId");
     let actor = app.engine.authorize(session, reference.as_deref(), Action::List).await?;
     Ok(actor.organization_id().clone())
-}
-
-fn granted(grant: Grant) -> Value {
-    match grant {
-        Grant::Switch => json!(true),
-        Grant::Limit(Some(limit)) | Grant::Metered(Some(limit)) => json!(limit),
-        Grant::Limit(None) | Grant::Metered(None) => json!("unlimited"),
-    }
 }
 
 fn unknown() -> Problem {

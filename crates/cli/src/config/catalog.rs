@@ -112,15 +112,11 @@ fn grant(value: &Value) -> Option<Grant> {
 fn prices(section: &Section<'_>, problems: &Problems) -> Vec<Price> {
     let mut prices = Vec::new();
     for price in section.listed("prices") {
-        let interval = match price.need_text("interval").as_str() {
-            "month" => Interval::Month,
-            "year" => Interval::Year,
-            "once" => Interval::Once,
-            other => {
-                problems.add(price.path_of("interval"), format!("is `{other}`: month, year or once is wanted"));
-                Interval::Month
-            }
-        };
+        let word = price.need_text("interval");
+        let interval = Interval::parse(&word).unwrap_or_else(|| {
+            problems.add(price.path_of("interval"), format!("is `{word}`: month, year or once is wanted"));
+            Interval::Month
+        });
         let currency = price.need_text("currency").parse().unwrap_or_else(|error| {
             problems.add(price.path_of("currency"), error);
             dollars()
