@@ -59,8 +59,10 @@ impl Tollkeeper {
         let id = actor.organization_id();
         let cause = cause::api(format!("create by {}", actor.user_id));
         let account = self.ensure_organization(id).await?;
-        let now = self.now();
-        let choice = choice::resolve(self.settings(), &self.catalog(), &account, request, actor.user_id.as_str(), now)?;
+        let choose = |account: &Account| {
+            choice::resolve(self.settings(), &self.catalog(), account, request, actor.user_id.as_str(), self.now())
+        };
+        let choice = choose(&account)?;
         no_live(&account, &choice.group)?;
         self.ensure_customer(id, &cause).await?;
         let account = self.account(id).await?;
@@ -72,6 +74,8 @@ impl Tollkeeper {
             if account.organization.is_leaving() {
                 return Err(deleted());
             }
+            // Again, on the account as it is now: somebody may have begun a trial or pinned a currency meanwhile.
+            let choice = choose(&account)?;
             no_live(&account, &choice.group)?;
             if let Some(row) = self.claim(&account, &choice, &cause).await? {
                 return self.drive(id, &row, &cause).await;
@@ -116,7 +120,7 @@ impl Tollkeeper {
             if wanted {
                 return Ok(Some(row.id.clone()));
             }
-            self.expire(id, &row.id, cause, "another choice was made").await?;
+            self.give_up_unlinked(id, &row.id, cause).await?;
             return Ok(None);
         };
         let billing = self.billing(&row.provider)?;
@@ -281,9 +285,18 @@ impl Tollkeeper {
         })
         .await?;
         let account = self.account(id).await?;
-        linked(&account, row)?.ok_or_else(|| {
-            Error::conflict("checkout_replaced", "This checkout was replaced by another one: start again")
-        })
+        match linked(&account, row) {
+            Ok(Some(started)) => Ok(started),
+            Ok(None) => Err(replaced()),
+            Err(error) => {
+                // The attempt was replaced while the page was made, and nobody will hear of the page: nobody may pay it.
+                let provider = account.subscription(row).map(|row| row.provider.clone());
+                if let Some(provider) = provider {
+                    self.billing(&provider)?.expire_checkout(&page.reference).await?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Changes the bookkeeping of an open attempt; leaves a row alone that is not one any more.
@@ -301,6 +314,21 @@ impl Tollkeeper {
                 change(checkout);
             }
             Ok(reduce::rewrite(account, next, catalog, now, how))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Ends an attempt that has no page yet. One that got its page meanwhile is left alone: that page must be looked at.
+    async fn give_up_unlinked(&self, id: &OrganizationId, row: &SubscriptionId, cause: &Cause) -> Result<(), Error> {
+        self.decide(id, cause, |account, catalog, now| {
+            let mut next = account.subscription(row).cloned().expect("rows stay");
+            let linked = next.checkout.as_ref().is_some_and(|checkout| checkout.reference.is_some());
+            if next.status == Status::Future && !linked {
+                next.status = Status::Expired;
+                next.ended_at = Some(now);
+            }
+            Ok(reduce::rewrite(account, next, catalog, now, "another choice was made"))
         })
         .await?;
         Ok(())
@@ -344,13 +372,17 @@ impl Tollkeeper {
 /// The link of an attempt, once it has one.
 fn linked(account: &Account, id: &SubscriptionId) -> Result<Option<Started>, Error> {
     let row = account.subscription(id).filter(|row| row.checkout.is_some());
-    let Some(row) = row else { return Err(Error::conflict("checkout_replaced", "This checkout is gone: start again")) };
+    let Some(row) = row else { return Err(replaced()) };
     if row.status != Status::Future {
         no_live(account, &row.plan_group)?;
-        return Err(Error::conflict("checkout_replaced", "This checkout was replaced by another one: start again"));
+        return Err(replaced());
     }
     let url = row.checkout.as_ref().and_then(|checkout| checkout.url.clone());
     Ok(url.map(|url| Started { mode: "hosted", url, subscription_id: row.id.clone() }))
+}
+
+fn replaced() -> Error {
+    Error::conflict("checkout_replaced", "This checkout was replaced by another one: start again")
 }
 
 fn no_live(account: &Account, group: &str) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! The end of an organization: close, cancel, confirm, then tombstone. Rows stay until the provider has confirmed.
 
-use tollkeeper_core::{ids::OrganizationId, ports::CancelWhen, reduce, snapshot::Phase, status::Status};
+use tollkeeper_core::{
+    ids::OrganizationId, ports::CancelWhen, reduce, snapshot::Phase, status::Status, subscription::Subscription,
+};
 
 use tollkeeper_store::Cause;
 
@@ -22,6 +24,11 @@ impl Tollkeeper {
             let billing = self.billing(&customer.provider)?;
             for seen in billing.subscriptions_of(&customer.id).await? {
                 if matches!(seen.phase, Phase::Ended | Phase::NeverStarted) {
+                    // Ended without our having heard of it, perhaps by an earlier try of this very deletion.
+                    let ours = |row: &&Subscription| row.provider_subscription_id.as_ref() == Some(&seen.id);
+                    if account.subscriptions.iter().any(|row| ours(&row) && row.status.is_live()) {
+                        self.refresh(id, &customer.provider, &seen.id, None, cause, None).await?;
+                    }
                     continue;
                 }
                 let ended = billing.cancel(&seen.id, CancelWhen::Now, &self.key(seen.id.as_str())).await?;

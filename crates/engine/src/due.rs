@@ -12,27 +12,14 @@ use crate::{Error, Tollkeeper, decide::cause};
 const ROWS: i64 = 500;
 
 impl Tollkeeper {
-    /// Looks at every row that is due. Returns how many are not due any more.
-    ///
-    /// # Errors
-    /// [`Error::Store`]: the database is away. A provider that is away leaves the row to be looked at later.
-    pub(crate) async fn work_due(&self) -> Result<usize, Error> {
+    /// The rows at which time has arrived.
+    pub(crate) async fn due_rows(&self) -> Result<Vec<(OrganizationId, SubscriptionId)>, Error> {
         let due = subscription::due(self.inner.db.read().await?.c(), self.now(), ROWS).await?;
-        let mut settled = 0;
-        for (organization, id, _) in due {
-            match self.look_at(&organization, &id).await {
-                Ok(()) => settled += 1,
-                // It stays due; the next tick looks again.
-                Err(error) => {
-                    tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a due row could not be looked at");
-                }
-            }
-        }
-        Ok(settled)
+        Ok(due.into_iter().map(|(organization, id, _)| (organization, id)).collect())
     }
 
     /// Asks the provider first, because an instant that has passed usually means news; then lets time itself decide.
-    async fn look_at(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<(), Error> {
+    pub(crate) async fn look_at(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<(), Error> {
         let account = self.account(organization).await?;
         let Some(row) = account.subscription(id) else { return Ok(()) };
         let Ok(billing) = self.billing(&row.provider) else {

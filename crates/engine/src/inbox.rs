@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
 use tollkeeper_core::{
     ids::{ProviderCustomerId, ProviderSubscriptionId, Source},
     organization::Customer,
@@ -44,30 +43,14 @@ enum Fate {
 }
 
 impl Tollkeeper {
-    /// Works on everything that is due in the inbox. Returns how many subjects were worked on.
-    ///
-    /// # Errors
-    /// [`Error::Store`]: the database is away. What one subject fails with is written beside its deliveries.
-    pub(crate) async fn work_inbox(&self) -> Result<usize, Error> {
+    /// What deliveries wait about, longest first.
+    pub(crate) async fn waiting_subjects(&self) -> Result<Vec<(Source, String)>, Error> {
         let now = self.machine_now();
-        let subjects = inbox::pending_subjects(self.inner.db.read().await?.c(), now, SUBJECTS).await?;
-        let worked_on = stream::iter(subjects)
-            .map(|(source, subject)| async move {
-                let outcome = self.work_subject(&source, &subject).await;
-                outcome.unwrap_or_else(|error| {
-                    tracing::error!(%error, %source, subject, "a subject could not be worked on");
-                    false
-                })
-            })
-            .buffer_unordered(self.inner.settings.workers)
-            .filter(|worked_on| std::future::ready(*worked_on))
-            .count()
-            .await;
-        Ok(worked_on)
+        Ok(inbox::pending_subjects(self.inner.db.read().await?.c(), now, SUBJECTS).await?)
     }
 
     /// Works on one subject, unless somebody else does: then `false`.
-    async fn work_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
+    pub(crate) async fn work_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
         let key = format!("inbox/{source}/{subject}");
         let owner = &self.inner.owner;
         Ok(self.with_lease(&key, owner, self.answer_subject(source, subject)).await?.unwrap_or(false))

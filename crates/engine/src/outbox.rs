@@ -1,6 +1,5 @@
 //! The worker of the outbox: effects reach the hooks in order per organization, at least once.
 
-use futures_util::{StreamExt as _, stream};
 use tollkeeper_core::ids::OrganizationId;
 use tollkeeper_store::outbox;
 
@@ -15,30 +14,15 @@ const HEADS: i64 = 64;
 const RUN: usize = 20;
 
 impl Tollkeeper {
-    /// Delivers the oldest undelivered effect of each organization. Returns how many were tried.
-    ///
-    /// # Errors
-    /// [`Error::Store`]: the database is away.
-    pub(crate) async fn work_outbox(&self) -> Result<usize, Error> {
+    /// The organizations that are owed something which is due.
+    pub(crate) async fn owed_organizations(&self) -> Result<Vec<OrganizationId>, Error> {
         let heads = outbox::head(self.inner.db.read().await?.c(), SINKS[0], self.machine_now(), HEADS).await?;
-        let tried = stream::iter(heads)
-            .map(|head| async move {
-                let outcome = self.tell_organization(&head.organization_id).await;
-                outcome.unwrap_or_else(|error| {
-                    tracing::error!(%error, organization.id = %head.organization_id, "effects could not be handled");
-                    false
-                })
-            })
-            .buffer_unordered(self.inner.settings.workers)
-            .filter(|tried| std::future::ready(*tried))
-            .count()
-            .await;
-        Ok(tried)
+        Ok(heads.into_iter().map(|row| row.organization_id).collect())
     }
 
     /// Tells an organization's effects in order until one fails or none is due; `false` when there was nothing to tell, or
     /// somebody else tells it.
-    async fn tell_organization(&self, organization: &OrganizationId) -> Result<bool, Error> {
+    pub(crate) async fn tell_organization(&self, organization: &OrganizationId) -> Result<bool, Error> {
         let key = format!("outbox/{}/{organization}", SINKS[0]);
         let work = async {
             let mut tried = false;

@@ -1,10 +1,18 @@
 //! The running engine: its background tasks, and how they end.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    fmt::Debug,
+    hash::Hash,
+    panic::AssertUnwindSafe,
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
-use tokio::time;
+use tokio::{sync::Notify, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use tollkeeper_core::ids::{OrganizationId, Source, SubscriptionId};
 
 use crate::{Error, Tollkeeper};
 
@@ -44,7 +52,7 @@ impl Running {
     }
 }
 
-/// What is worked on in the background. Each kind has one task, which works on several things at once itself.
+/// What is worked on in the background, several things at once each: one that takes long holds up no other.
 #[derive(Clone, Copy, Debug)]
 enum Job {
     Inbox,
@@ -54,40 +62,97 @@ enum Job {
 
 impl Job {
     async fn run(self, engine: Tollkeeper, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            let round = AssertUnwindSafe(self.round(&engine)).catch_unwind().await;
-            let progress = match round {
-                Ok(Ok(progress)) => progress,
-                Err(_panic) => {
-                    tracing::error!(job = ?self, "background work panicked: this is a defect; the work goes on");
-                    0
-                }
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, job = ?self, "background work has to wait");
-                    0
-                }
-            };
-            if progress > 0 {
-                continue;
+        let inner = &engine.inner;
+        match self {
+            Self::Inbox => {
+                let work = |engine: Tollkeeper, (source, subject): (Source, String)| async move {
+                    engine.work_subject(&source, &subject).await
+                };
+                self.keep_up(&engine, &stop, &inner.wake_inbox, || engine.waiting_subjects(), work).await;
             }
-            let wake = match self {
-                Self::Inbox => &engine.inner.wake_inbox,
-                Self::Outbox => &engine.inner.wake_outbox,
-                Self::Due => &engine.inner.wake_due,
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = wake.notified() => {}
-                () = time::sleep(TICK) => {}
+            Self::Outbox => {
+                let work = |engine: Tollkeeper, organization: OrganizationId| async move {
+                    engine.tell_organization(&organization).await
+                };
+                self.keep_up(&engine, &stop, &inner.wake_outbox, || engine.owed_organizations(), work).await;
+            }
+            Self::Due => {
+                let work = |engine: Tollkeeper, (organization, row): (OrganizationId, SubscriptionId)| async move {
+                    engine.look_at(&organization, &row).await.map(|()| true)
+                };
+                self.keep_up(&engine, &stop, &inner.wake_due, || engine.due_rows(), work).await;
             }
         }
     }
 
-    async fn round(self, engine: &Tollkeeper) -> Result<usize, Error> {
-        match self {
-            Self::Inbox => engine.work_inbox().await,
-            Self::Outbox => engine.work_outbox().await,
-            Self::Due => engine.work_due().await,
+    /// Finds what waits and works on it until stopped; then finishes what it is at.
+    ///
+    /// `work` says whether it got anywhere. What did not (somebody else holds it, or it failed) is left alone until the
+    /// next tick, so that nothing is tried in a circle. Each piece of work is a task of its own: one that waits for a
+    /// connection must not keep the ones that have it from giving it back.
+    async fn keep_up<K, Finding, Working>(
+        self,
+        engine: &Tollkeeper,
+        stop: &CancellationToken,
+        wake: &Notify,
+        find: impl Fn() -> Finding,
+        work: impl Fn(Tollkeeper, K) -> Working,
+    ) where
+        K: Clone + Eq + Hash + Debug + Send + 'static,
+        Finding: Future<Output = Result<Vec<K>, Error>>,
+        Working: Future<Output = Result<bool, Error>> + Send + 'static,
+    {
+        let width = engine.inner.settings.workers.max(1);
+        let mut tick = time::interval(TICK);
+        let mut queue: VecDeque<K> = VecDeque::new();
+        let mut left_alone: HashSet<K> = HashSet::new();
+        let mut busy: HashSet<K> = HashSet::new();
+        let mut working = JoinSet::new();
+        let mut ask = true;
+        while !(stop.is_cancelled() && working.is_empty()) {
+            if ask && queue.is_empty() && working.len() < width && !stop.is_cancelled() {
+                ask = false;
+                let found = find().await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, job = ?self, "background work has to wait");
+                    Vec::new()
+                });
+                queue.extend(found.into_iter().filter(|key| !busy.contains(key) && !left_alone.contains(key)));
+            }
+            while working.len() < width
+                && !stop.is_cancelled()
+                && let Some(key) = queue.pop_front()
+            {
+                busy.insert(key.clone());
+                let one = AssertUnwindSafe(work(engine.clone(), key.clone())).catch_unwind();
+                working.spawn(async move { (key, one.await) });
+            }
+            tokio::select! {
+                Some(Ok((key, outcome))) = working.join_next() => {
+                    busy.remove(&key);
+                    // There may be more of the same, or others that found no room before.
+                    ask = true;
+                    match outcome {
+                        Ok(Ok(true)) => {}
+                        Ok(Ok(false)) => {
+                            left_alone.insert(key);
+                        }
+                        Ok(Err(error)) => {
+                            tracing::warn!(%error, job = ?self, ?key, "background work failed: it is tried again");
+                            left_alone.insert(key);
+                        }
+                        Err(_panic) => {
+                            tracing::error!(job = ?self, ?key, "background work panicked: this is a defect; the work goes on");
+                            left_alone.insert(key);
+                        }
+                    }
+                }
+                () = wake.notified(), if !stop.is_cancelled() => ask = true,
+                _ = tick.tick(), if !stop.is_cancelled() => {
+                    left_alone.clear();
+                    ask = true;
+                }
+                () = stop.cancelled(), if !stop.is_cancelled() => queue.clear(),
+            }
         }
     }
 }

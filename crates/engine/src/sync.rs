@@ -175,6 +175,8 @@ impl Tollkeeper {
                 let Some(bought) = bought else { return Ok(Landing::Pending(target)) };
                 let cause = cause::api("success");
                 match self.refresh(&organization, &row.provider, &bought, None, &cause, None).await {
+                    // What was paid for a deleted organization was ended at once.
+                    Ok(transition) if transition.after.organization.is_leaving() => Ok(Landing::Failed),
                     Ok(_) => Ok(Landing::Done(target)),
                     Err(Error::Store(error)) => Err(error.into()),
                     Err(error) => {

@@ -13,25 +13,22 @@ pub const RECHECK: Duration = Duration::from_secs(15 * 60);
 pub(super) fn next(row: &Subscription, now: Timestamp) -> Option<Timestamp> {
     let scheduled = row.scheduled.as_ref().map(|change| change.at);
     let retry = row.dues.as_ref().and_then(|dues| dues.next_attempt_at);
-    let candidates = match row.status {
-        Status::Future => [row.checkout.as_ref().map(|checkout| checkout.expires_at), None, None, None],
+    // What the provider should have told us once it has passed. The end of the grace is ours to know.
+    let told = match row.status {
         Status::InTrial => [row.trial_end, row.cancel_at, scheduled, None],
         Status::Active => [row.period_end, scheduled, None, None],
         Status::NonRenewing => [row.cancel_at, scheduled, None, None],
-        Status::PastDue => [row.grace_until, row.cancel_at, retry, row.period_end],
+        Status::PastDue => [row.period_end, row.cancel_at, retry, None],
         Status::Unpaid | Status::Paused => [row.cancel_at, None, None, None],
-        Status::Incomplete | Status::Cancelled | Status::Expired => [None; 4],
+        Status::Future | Status::Incomplete | Status::Cancelled | Status::Expired => [None; 4],
     };
-    let mut passed = false;
-    let mut soonest: Option<Timestamp> = None;
-    for at in candidates.into_iter().flatten() {
-        if at > now {
-            soonest = Some(soonest.map_or(at, |known| known.min(at)));
-        } else {
-            // The end of the grace is ours to know; everything else the provider should have told us by now.
-            passed |= row.status != Status::PastDue || Some(at) != row.grace_until;
-        }
-    }
+    let ours = match row.status {
+        Status::Future => row.checkout.as_ref().map(|checkout| checkout.expires_at),
+        Status::PastDue => row.grace_until,
+        _ => None,
+    };
+    let passed = told.iter().flatten().any(|at| *at <= now);
+    let soonest = told.into_iter().chain([ours]).flatten().filter(|at| *at > now).min();
     let recheck = passed.then(|| now.plus(RECHECK));
     [soonest, recheck].into_iter().flatten().min()
 }

@@ -118,6 +118,11 @@ fn the_end_of_the_grace_is_told_once_by_time_alone() {
     assert_eq!(owing.next.as_ref().unwrap().due_at, Some(at(30)));
     let over = reduce(&owing.after, None, &catalog, at(30)).unwrap();
     assert_eq!(kinds(&over), [E::EntitlementsChanged]);
+    assert_eq!(
+        over.next.as_ref().unwrap().due_at,
+        Some(at(30).plus(RECHECK)),
+        "the provider is asked what became of it"
+    );
     let again = reduce(&over.after, None, &catalog, at(31)).unwrap();
     assert_eq!(kinds(&again), []);
 }

@@ -1,0 +1,138 @@
+//! Gates answer from memory, and notice when memory is old.
+
+use std::time::Duration;
+
+use tollkeeper::{CancelRequest, Error};
+use tollkeeper_testkit::both_engines;
+
+use crate::world::{ORG, World, actor};
+
+const FRESH: Duration = Duration::from_secs(1);
+
+both_engines! {
+    async fn a_fresh_answer_comes_from_memory(db: TestDb) {
+        let world = World::new(&db).await;
+        world.subscribe(ORG, "growth").await;
+        let before = world.engine().gate_stats();
+        for _ in 0..100 {
+            assert!(world.open(ORG, "sso").await);
+            assert!(world.engine().gate_now(&ORG.into(), "sso").unwrap().allowed);
+        }
+        assert_eq!(world.engine().gate_stats(), before);
+        assert_eq!(before.resident, 1);
+    }
+
+    async fn after_a_second_the_version_is_asked_for_and_nothing_more(db: TestDb) {
+        let world = World::new(&db).await;
+        world.subscribe(ORG, "growth").await;
+        let before = world.engine().gate_stats();
+        world.clock.advance_machine(FRESH);
+        assert_eq!(world.engine().gate_now(&ORG.into(), "sso"), None, "memory alone is not fresh");
+        for _ in 0..10 {
+            assert!(world.open(ORG, "sso").await);
+        }
+        let after = world.engine().gate_stats();
+        assert_eq!((after.checks, after.loads), (before.checks + 1, before.loads));
+        assert!(world.engine().gate_now(&ORG.into(), "sso").unwrap().allowed);
+    }
+
+    async fn what_another_process_wrote_is_seen_once_memory_is_old(db: TestDb) {
+        let world = World::new(&db).await;
+        let (id, _) = world.subscribe(ORG, "growth").await;
+        let other = world.another(false).await;
+        assert!(other.engine().gate(&ORG.into(), "sso").await.unwrap().allowed);
+        let person = actor(other.engine(), ORG).await;
+        let request = CancelRequest { now: true, ..CancelRequest::default() };
+        other.engine().cancel(&person, &request).await.unwrap();
+        assert!(!other.engine().gate(&ORG.into(), "sso").await.unwrap().allowed, "the writer knows at once");
+        assert!(world.open(ORG, "sso").await, "the other trusts its memory for a second");
+        let before = world.engine().gate_stats();
+        world.clock.advance_machine(FRESH);
+        assert!(!world.open(ORG, "sso").await);
+        let after = world.engine().gate_stats();
+        assert_eq!((after.checks, after.loads), (before.checks + 1, before.loads + 1));
+        assert_eq!(world.status(ORG, &id).await, tollkeeper_core::status::Status::Cancelled);
+        other.stop().await;
+    }
+
+    async fn while_the_database_is_away_memory_is_trusted_for_two_minutes(db: TestDb) {
+        let world = World::idle(&db).await;
+        world.subscribe(ORG, "growth").await;
+        let lonely = world.another(false).await;
+        let gate = async |organization: &str| lonely.engine().gate(&organization.into(), "sso").await;
+        assert!(gate(ORG).await.unwrap().allowed);
+        lonely.engine().database().close().await;
+        for _ in 0..119 {
+            world.clock.advance_machine(FRESH);
+            assert!(gate(ORG).await.unwrap().allowed);
+        }
+        // Who is not in memory cannot be known.
+        assert!(matches!(gate("org_2").await, Err(Error::Unavailable { code: "gate_unavailable", .. })));
+        world.clock.advance_machine(FRESH);
+        for _ in 0..2 {
+            let closed = gate(ORG).await.unwrap_err();
+            assert!(matches!(&closed, Error::Unavailable { code: "gate_unavailable", .. }), "{closed:?}");
+        }
+        assert!(matches!(lonely.engine().entitlements(&ORG.into()).await, Err(Error::Unavailable { .. })));
+    }
+
+    async fn nobody_behind_a_gate_waits_for_a_database_that_was_away_a_moment_ago(db: TestDb) {
+        let world = World::idle(&db).await;
+        world.subscribe(ORG, "growth").await;
+        let lonely = world.another(false).await;
+        lonely.engine().gate(&ORG.into(), "sso").await.unwrap();
+        lonely.engine().database().close().await;
+        world.clock.advance_machine(FRESH);
+        for _ in 0..10 {
+            assert!(lonely.engine().gate(&ORG.into(), "sso").await.unwrap().allowed);
+        }
+        let asked = lonely.engine().gate_stats();
+        world.clock.advance_machine(FRESH / 2);
+        lonely.engine().gate(&ORG.into(), "sso").await.unwrap();
+        assert_eq!(lonely.engine().gate_stats(), asked);
+    }
+
+    async fn an_organization_that_nobody_heard_of_has_the_default_plan_and_takes_no_memory(db: TestDb) {
+        let world = World::new(&db).await;
+        for n in 0..20 {
+            let id = format!("org_unknown_{n}").into();
+            let decision = world.engine().gate(&id, "projects").await.unwrap();
+            assert_eq!((decision.allowed, decision.reason.as_str()), (true, "default_plan"));
+            assert!(!world.engine().gate(&id, "sso").await.unwrap().allowed);
+            assert_eq!(world.engine().gate_now(&id, "projects"), None);
+        }
+        assert_eq!(world.engine().gate_stats().resident, 0);
+        assert!(world.find("org_unknown_0").await.is_none());
+    }
+
+    async fn closed_gates_say_why(db: TestDb) {
+        let world = World::new(&db).await;
+        world.subscribe(ORG, "starter").await;
+        for (feature, allowed, reason) in [
+            ("projects", true, "active"),
+            ("subscription", true, "active"),
+            ("plan:starter", true, "active"),
+            ("price:starter-monthly", true, "active"),
+            ("sso", false, "plan_lacks_feature"),
+            ("plan:growth", false, "plan_lacks_feature"),
+            ("plan:gold", false, "unknown_feature"),
+            ("teleport", false, "unknown_feature"),
+        ] {
+            let decision = world.engine().gate(&ORG.into(), feature).await.unwrap();
+            assert_eq!((decision.allowed, decision.reason.as_str()), (allowed, reason), "{feature}");
+        }
+        let all = world.engine().entitlements(&ORG.into()).await.unwrap();
+        assert_eq!(all.plans, ["starter".into()]);
+    }
+
+    async fn a_clock_that_was_set_back_makes_nothing_fresh(db: TestDb) {
+        let world = World::new(&db).await;
+        world.subscribe(ORG, "growth").await;
+        world.clock.set_machine_back(Duration::from_secs(60));
+        let before = world.engine().gate_stats();
+        assert_eq!(world.engine().gate_now(&ORG.into(), "sso"), None);
+        assert!(world.open(ORG, "sso").await);
+        assert_eq!(world.engine().gate_stats().checks, before.checks + 1);
+        assert!(world.engine().gate_now(&ORG.into(), "sso").unwrap().allowed);
+    }
+}

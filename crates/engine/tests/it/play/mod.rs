@@ -1,0 +1,13 @@
+//! What stands around the engine, played: providers, hooks, and the two clocks.
+
+mod billing;
+mod clocks;
+mod hooks;
+mod identity;
+mod stop;
+
+pub(crate) use billing::{Outcome, PAGE, PERIOD, PlayedBilling, item};
+pub(crate) use clocks::Clocks;
+pub(crate) use hooks::{Deed, Recorder};
+pub(crate) use identity::PlayedIdentity;
+pub(crate) use stop::Stop;

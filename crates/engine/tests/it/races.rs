@@ -1,0 +1,115 @@
+//! Several people, tabs and processes start a checkout at once.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tollkeeper_core::{ports::CheckoutState, status::Status};
+use tollkeeper_testkit::both_engines;
+
+use crate::{
+    play::{Outcome, Stop},
+    world::{ORG, World, actor, choice, code, until},
+};
+
+both_engines! {
+    async fn the_loser_waits_and_gets_the_page_of_the_winner(db: TestDb) {
+        let world = World::new(&db).await;
+        let other = world.another(true).await;
+        let stop = Arc::new(Stop::default());
+        world.billing.next("start_checkout", Outcome::Held(stop.clone()));
+        let start = |engine: tollkeeper::Tollkeeper| {
+            tokio::spawn(async move { engine.create(&actor(&engine, ORG).await, &choice("starter")).await })
+        };
+        let winner = start(world.engine().clone());
+        stop.reached().await;
+        let losers = [start(world.engine().clone()), start(other.engine().clone())];
+        tokio::task::yield_now().await;
+        stop.release();
+        let won = winner.await.unwrap().unwrap();
+        for loser in losers {
+            assert_eq!(loser.await.unwrap().unwrap(), won);
+        }
+        assert_eq!((world.billing.count("start_checkout"), world.billing.pages().len()), (1, 1));
+    }
+
+    async fn whoever_waits_too_long_is_told_to_come_back(db: TestDb) {
+        let world = World::with(&db, true, |it| it.checkout_wait = Duration::from_millis(50)).await;
+        let stop = Arc::new(Stop::default());
+        world.billing.next("start_checkout", Outcome::Held(stop.clone()));
+        let engine = world.engine().clone();
+        let winner = tokio::spawn(async move { engine.create(&actor(&engine, ORG).await, &choice("starter")).await });
+        stop.reached().await;
+        let late = world.create(ORG, "starter").await.unwrap_err();
+        assert!(matches!(&late, tollkeeper::Error::Unavailable { code: "checkout_in_progress", .. }), "{late:?}");
+        stop.release();
+        let won = winner.await.unwrap().unwrap();
+        assert_eq!(world.create(ORG, "starter").await.unwrap(), won);
+    }
+
+    async fn twenty_tabs_on_two_processes_get_one_page(db: TestDb) {
+        let world = World::new(&db).await;
+        let other = world.another(true).await;
+        let calls = (0..20).map(|n| {
+            let engine = if n % 2 == 0 { world.engine() } else { other.engine() }.clone();
+            tokio::spawn(async move { engine.create(&actor(&engine, ORG).await, &choice("growth")).await })
+        });
+        let urls: BTreeSet<_> = join_all(calls).await.into_iter().map(|it| it.unwrap().unwrap().url).collect();
+        assert_eq!(urls.len(), 1);
+        assert_eq!(world.billing.pages().len(), 1);
+        assert_eq!(world.told(ORG).await, ["customer.created", "subscription.created"]);
+    }
+
+    async fn two_choices_at_once_leave_one_page_that_can_be_paid(db: TestDb) {
+        let world = World::new(&db).await;
+        let calls = (0..8).map(|n| {
+            let engine = world.engine().clone();
+            let plan = if n % 2 == 0 { "starter" } else { "growth" };
+            tokio::spawn(async move { engine.create(&actor(&engine, ORG).await, &choice(plan)).await })
+        });
+        let mut handed_out = Vec::new();
+        for outcome in join_all(calls).await {
+            match outcome.unwrap() {
+                Ok(started) => handed_out.push(started.subscription_id),
+                Err(refused) => assert_eq!(code(&refused), "checkout_replaced"),
+            }
+        }
+        let rows = world.account(ORG).await.subscriptions;
+        let open: Vec<_> = rows.iter().filter(|row| row.status == Status::Future).collect();
+        assert_eq!(open.len(), 1, "{open:?}");
+        for id in handed_out.iter().filter(|id| **id != open[0].id) {
+            assert_eq!(world.billing.page(id).0.state, CheckoutState::Dead);
+        }
+    }
+
+    async fn a_winner_that_was_replaced_meanwhile_does_not_hand_out_its_page(db: TestDb) {
+        let world = World::new(&db).await;
+        let stop = Arc::new(Stop::default());
+        world.billing.next("start_checkout", Outcome::Answered(stop.clone()));
+        let engine = world.engine().clone();
+        let first = tokio::spawn(async move { engine.create(&actor(&engine, ORG).await, &choice("starter")).await });
+        stop.reached().await;
+        let second = world.create(ORG, "growth").await.unwrap();
+        stop.release();
+        assert_eq!(code(&first.await.unwrap().unwrap_err()), "checkout_replaced");
+        assert_eq!(world.create(ORG, "growth").await.unwrap(), second);
+        let pages = world.billing.pages().into_iter();
+        let open: Vec<_> = pages.filter(|(page, _)| page.state == CheckoutState::Open).map(|(_, it)| it.subscription_id).collect();
+        assert_eq!(open, [second.subscription_id], "the page that nobody hears of cannot be paid");
+    }
+
+    async fn what_was_paid_while_somebody_waits_is_not_sold_again(db: TestDb) {
+        let world = World::new(&db).await;
+        let first = world.create(ORG, "starter").await.unwrap();
+        let stop = Arc::new(Stop::default());
+        world.billing.next("checkout", Outcome::Answered(stop.clone()));
+        let engine = world.engine().clone();
+        let second = tokio::spawn(async move { engine.create(&actor(&engine, ORG).await, &choice("growth")).await });
+        stop.reached().await;
+        let bought = world.billing.pay(&first.subscription_id);
+        world.tell("ev_1", bought.as_str()).await;
+        until("the purchase", async || world.status(ORG, &first.subscription_id).await == Status::Active).await;
+        stop.release();
+        assert_eq!(code(&second.await.unwrap().unwrap_err()), "active_subscription_exists");
+        assert_eq!(world.status(ORG, &first.subscription_id).await, Status::Active);
+    }
+}
