@@ -1,6 +1,6 @@
 //! The question "may this organization use this feature?" and its answer with a reason.
 //!
-//! [`View`] is what a gate keeps in memory of one organization. [`decide`] is a pure function of it, the catalog and
+//! [`View`] is what a gate keeps in memory of one organization. [`decide()`] is a pure function of it, the catalog and
 //! business time; it closes on everything that is unknown.
 
 mod access;
