@@ -18,7 +18,8 @@ use tollkeeper_core::{
 };
 use tollkeeper_store::{Options, organization, subscription};
 
-/// How many decisions one round makes, and how many rounds there are; the best one counts, for others share the machine.
+/// How many decisions one round makes, and how many rounds there are; the best one counts, for others share the
+/// machine.
 const DECISIONS: usize = 200_000;
 const ROUNDS: usize = 7;
 

@@ -15,8 +15,8 @@ use tollkeeper_core::{
 
 use crate::{Chargebee, NAME, checkout, client::Endpoint, customer, error::Attempt, form::Form, wire};
 
-/// How much earlier than asked a lost page is looked for: the provider's clock need not be ours, and the page is found by
-/// what it carries, not by its time.
+/// How much earlier than asked a lost page is looked for: the provider's clock need not be ours, and the page is found
+/// by what it carries, not by its time.
 const CLOCK_SLACK: Duration = Duration::from_secs(10 * 60);
 
 #[async_trait]

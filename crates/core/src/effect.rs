@@ -79,7 +79,8 @@ pub struct Effect {
     pub kind: EffectKind,
     /// The subscription it is about, if it is about one.
     pub subscription_id: Option<SubscriptionId>,
-    /// The new state, and what it was before: `{"subscription": …, "previous": {…}}` or `{"entitlements": …, "previous": …}`.
+    /// The new state, and what it was before: `{"subscription": …, "previous": {…}}` or `{"entitlements": …,
+    /// "previous": …}`.
     pub data: serde_json::Value,
 }
 

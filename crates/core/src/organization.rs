@@ -34,7 +34,8 @@ pub struct Organization {
     pub identity_updated_at: Option<Timestamp>,
     /// When its deletion was asked for: from then on its gates are closed and nothing is sold to it.
     pub deletion_began_at: Option<Timestamp>,
-    /// When nothing of it was billed any more, so that it was deleted here too: from then on its gates are closed and its name is frozen.
+    /// When nothing of it was billed any more, so that it was deleted here too: from then on its gates are closed and
+    /// its name is frozen.
     pub deleted_at: Option<Timestamp>,
     /// When our row was made.
     pub created_at: Timestamp,

@@ -205,8 +205,8 @@ impl Tollkeeper {
         SubscriptionId::generate(self.now(), random)
     }
 
-    /// An idempotency key for one call about `what`. Every call has its own: a provider answers a repeated key with what it
-    /// stored, also with a failure, and what is called by these keys may be repeated without harm.
+    /// An idempotency key for one call about `what`. Every call has its own: a provider answers a repeated key with
+    /// what it stored, also with a failure, and what is called by these keys may be repeated without harm.
     pub(crate) fn key(&self, what: &str) -> String {
         let mut random = [0_u8; 8];
         (self.inner.random)(&mut random);

@@ -84,7 +84,8 @@ impl Tollkeeper {
         Err(Error::Contended(id.to_string()))
     }
 
-    /// Finds the open attempt of the same choice or writes one down. `None`: something was in the way and is not any more.
+    /// Finds the open attempt of the same choice or writes one down. `None`: something was in the way and is not any
+    /// more.
     async fn claim(&self, account: &Account, choice: &Choice, cause: &Cause) -> Result<Option<SubscriptionId>, Error> {
         let id = &account.organization.id;
         let now = self.now();
@@ -104,8 +105,8 @@ impl Tollkeeper {
         }
     }
 
-    /// Takes an open attempt over, or ends it (`None`). What the person did on the page is the provider's to say: given up, or paid
-    /// without our having heard of it.
+    /// Takes an open attempt over, or ends it (`None`). What the person did on the page is the provider's to say: given
+    /// up, or paid without our having heard of it.
     async fn look_at_open(
         &self,
         id: &OrganizationId,
@@ -289,7 +290,8 @@ impl Tollkeeper {
             Ok(Some(started)) => Ok(started),
             Ok(None) => Err(replaced()),
             Err(error) => {
-                // The attempt was replaced while the page was made, and nobody will hear of the page: nobody may pay it.
+                // The attempt was replaced while the page was made, and nobody will hear of the page: nobody may pay
+                // it.
                 let provider = account.subscription(row).map(|row| row.provider.clone());
                 if let Some(provider) = provider {
                     self.billing(&provider)?.expire_checkout(&page.reference).await?;
@@ -319,7 +321,8 @@ impl Tollkeeper {
         Ok(())
     }
 
-    /// Ends an attempt that has no page yet. One that got its page meanwhile is left alone: that page must be looked at.
+    /// Ends an attempt that has no page yet. One that got its page meanwhile is left alone: that page must be looked
+    /// at.
     async fn give_up_unlinked(&self, id: &OrganizationId, row: &SubscriptionId, cause: &Cause) -> Result<(), Error> {
         self.decide(id, cause, |account, catalog, now| {
             let mut next = account.subscription(row).cloned().expect("rows stay");

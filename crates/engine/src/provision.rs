@@ -46,7 +46,8 @@ impl Tollkeeper {
         Ok(account)
     }
 
-    /// Gives an organization that a valid token names for the first time its row, so that nothing waits for a late webhook.
+    /// Gives an organization that a valid token names for the first time its row, so that nothing waits for a late
+    /// webhook.
     ///
     /// # Errors
     /// [`Error::Store`]. That it was deleted is for the action to say.

@@ -8,7 +8,8 @@ const LONGEST: usize = 2_000;
 /// Checks a redirect target that a caller named, and makes it absolute.
 ///
 /// Accepts `/path…` on our own site and absolute URLs of our own or an allowed origin. Everything a browser may read as
-/// another host is refused: `//host`, `/\host`, control characters and white space, raw or percent-encoded at the front.
+/// another host is refused: `//host`, `/\host`, control characters and white space, raw or percent-encoded at the
+/// front.
 ///
 /// # Errors
 /// [`Error::Invalid`] with `invalid_redirect`, naming `field`.

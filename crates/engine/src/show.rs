@@ -131,8 +131,8 @@ pub fn plans_view(catalog: &Catalog, provider: &Provider) -> Value {
 
 /// A decision about one feature: `{allowed, reason, feature, plan, limit, used, remaining, until}`.
 ///
-/// `limit` is a number, `"unlimited"`, or null where the feature is none. `used` and `remaining` are null where the product
-/// itself counts.
+/// `limit` is a number, `"unlimited"`, or null where the feature is none. `used` and `remaining` are null where the
+/// product itself counts.
 pub fn feature_view(feature: &str, decision: &Decision) -> Value {
     let limit = match decision.grant {
         Some(grant @ (Grant::Limit(_) | Grant::Metered(_))) => grant_view(grant),

@@ -1,7 +1,7 @@
 //! Bodies of requests: read with a limit, and taken apart field by field.
 //!
-//! By hand and not by derive: a wrong field is named as the caller spelled it, every text has a limit, and the reference
-//! can be read before anything else is judged.
+//! By hand and not by derive: a wrong field is named as the caller spelled it, every text has a limit, and the
+//! reference can be read before anything else is judged.
 
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use bytes::Bytes;

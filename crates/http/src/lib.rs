@@ -1,13 +1,13 @@
 //! The HTTP face of Tollkeeper: request in, engine call, response out.
 //!
-//! Knows: routes, who asks ([`Config::session_cookie`] or a bearer token), how a body is read with limits, and how every
-//! failure becomes a problem document (RFC 9457).
+//! Knows: routes, who asks ([`Config::session_cookie`] or a bearer token), how a body is read with limits, and how
+//! every failure becomes a problem document (RFC 9457).
 //!
 //! Must never know: a concrete adapter, SQL, the environment, a rule about subscriptions. An action is written once, in
 //! the engine; here it is only asked for.
 //!
-//! The usual next thing is a route: a handler in the file of its subject, one line in `router.rs`, and rows in the tables
-//! of `tests/it`.
+//! The usual next thing is a route: a handler in the file of its subject, one line in `router.rs`, and rows in the
+//! tables of `tests/it`.
 //!
 //! ```no_run
 //! # fn example(engine: tollkeeper::Tollkeeper) -> axum::Router {

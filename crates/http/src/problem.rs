@@ -3,8 +3,8 @@
 //! `type` is `about:blank` and `title` the status phrase, as the RFC asks for together; programs read `code`. `error`
 //! repeats `detail`: it is what the front ends of the cookbooks show.
 //!
-//! A handler returns a [`Problem`] without knowing the request's id. The document itself is written by [`finish`], at the
-//! edge, where the id is known and where what happened inside is logged, once.
+//! A handler returns a [`Problem`] without knowing the request's id. The document itself is written by [`finish`], at
+//! the edge, where the id is known and where what happened inside is logged, once.
 
 use std::{borrow::Cow, error::Error as StdError, fmt::Write as _, time::Duration};
 

@@ -1,7 +1,7 @@
 //! What a person asks about their organization's subscription.
 //!
-//! Every write goes the same way: who asks, the body within its limit, the reference, may they; only then is the rest of
-//! the body judged. So nobody learns about fields of what is not theirs, and no provider is asked for it.
+//! Every write goes the same way: who asks, the body within its limit, the reference, may they; only then is the rest
+//! of the body judged. So nobody learns about fields of what is not theirs, and no provider is asked for it.
 
 use std::panic;
 
@@ -121,7 +121,8 @@ async fn begin(app: &App, session: &Session, request: Request, action: Action) -
     Ok((actor, fields))
 }
 
-/// Does what was begun also when the caller goes away: between a provider's answer and our own row is a bad moment to stop.
+/// Does what was begun also when the caller goes away: between a provider's answer and our own row is a bad moment to
+/// stop.
 async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {

@@ -18,8 +18,8 @@ pub(crate) enum BodyError {
     TooLong(usize),
 }
 
-/// Builds a client for `provider` whose calls take `total` at most. What is on this machine is not reached through a proxy. Redirects are not followed: the addresses are configured, and a
-/// bearer token must not travel.
+/// Builds a client for `provider` whose calls take `total` at most. What is on this machine is not reached through a
+/// proxy. Redirects are not followed: the addresses are configured, and a bearer token must not travel.
 ///
 /// # Panics
 /// When no TLS provider was installed for the process; the binary does that first thing.

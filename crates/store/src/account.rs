@@ -73,8 +73,8 @@ pub async fn load(c: C<'_>, id: &OrganizationId) -> Result<Option<Account>, Erro
     load_with(c, id, None).await
 }
 
-/// As [`load`], and in any case with the subscription that `wanted` names, by our id or by the provider's: a decision about
-/// it must meet its row however long ago that ended.
+/// As [`load`], and in any case with the subscription that `wanted` names, by our id or by the provider's: a decision
+/// about it must meet its row however long ago that ended.
 ///
 /// # Errors
 /// As [`load`].
@@ -86,11 +86,11 @@ pub async fn load_with(mut c: C<'_>, id: &OrganizationId, wanted: Option<&str>) 
     Ok(Some(Account { organization, customers, subscriptions }))
 }
 
-/// Writes a decision, all of it or nothing: the organization under its next version, the row that changes, customers that
-/// came or went, one line of history, and each effect once for every sink.
+/// Writes a decision, all of it or nothing: the organization under its next version, the row that changes, customers
+/// that came or went, one line of history, and each effect once for every sink.
 ///
-/// `before` is the account that the decision was made on; its versions must still be the rows' own. `now` is business time.
-/// A decision that is empty is written too (version and history), so ask [`Transition::changed`] first.
+/// `before` is the account that the decision was made on; its versions must still be the rows' own. `now` is business
+/// time. A decision that is empty is written too (version and history), so ask [`Transition::changed`] first.
 ///
 /// # Errors
 /// [`Constraint::OpenCheckout`], [`Constraint::ExternalId`] (also for a customer of another organization): roll back.

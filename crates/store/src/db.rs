@@ -215,17 +215,18 @@ impl Db {
         dialect::begin(&self.0).await.map(Tx)
     }
 
-    /// Runs `f` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err`. The only way to write.
+    /// Runs `f` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err`. The only way to
+    /// write.
     ///
-    /// `f` **may run again**, a bounded number of times, when the database was busy, chose it as the victim of a deadlock
-    /// or a serialization conflict, failed over, or lost the connection, even while it answered the commit. So `f` calls
-    /// no provider and keeps nothing from an earlier run; what it writes is guarded by a version or a key.
+    /// `f` **may run again**, a bounded number of times, when the database was busy, chose it as the victim of a
+    /// deadlock or a serialization conflict, failed over, or lost the connection, even while it answered the commit. So
+    /// `f` calls no provider and keeps nothing from an earlier run; what it writes is guarded by a version or a key.
     ///
-    /// An error of a store function must leave `f` as an error: after a refused statement Postgres commits nothing more,
-    /// while SQLite would. Turn it into an answer outside.
+    /// An error of a store function must leave `f` as an error: after a refused statement Postgres commits nothing
+    /// more, while SQLite would. Turn it into an answer outside.
     ///
-    /// `f` returns a boxed future because the compiler cannot yet prove that the future of an async closure which borrows
-    /// is `Send`, and then no task could be spawned that writes. It borrows what it needs, as it may run again:
+    /// `f` returns a boxed future because the compiler cannot yet prove that the future of an async closure which
+    /// borrows is `Send`, and then no task could be spawned that writes. It borrows what it needs, as it may run again:
     ///
     /// ```
     /// # use tollkeeper_store::{Db, Error, cursor};

@@ -90,8 +90,8 @@ pub(crate) async fn begin(pools: &Pools) -> Result<TxKind, Error> {
 pub(crate) async fn migrate(pools: &Pools, sqlite: &Migrator, postgres: &Migrator) -> Result<(), Error> {
     match pools {
         Pools::Lite { writer, .. } => {
-            // The migrator takes no lock on SQLite. An outer write transaction is one: whoever comes second waits for it
-            // and then finds everything done.
+            // The migrator takes no lock on SQLite. An outer write transaction is one: whoever comes second waits for
+            // it and then finds everything done.
             let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
             sqlite.run_direct(None, &mut *tx, false).await?;
             tx.commit().await?;
@@ -253,8 +253,8 @@ row! {
     pub(crate) struct Seen { pub(crate) source: String, pub(crate) event_id: String, pub(crate) seen: i64 }
 }
 
-/// Inserts a batch of deliveries in one statement: many VALUES on SQLite, arrays on Postgres (so that there the text, and
-/// with it the plan, is the same for every length). Ids must be distinct within the batch.
+/// Inserts a batch of deliveries in one statement: many VALUES on SQLite, arrays on Postgres (so that there the text,
+/// and with it the plan, is the same for every length). Ids must be distinct within the batch.
 pub(crate) async fn put_deliveries(c: C<'_>, batch: &[&Batch<'_>]) -> Result<Vec<Seen>, Error> {
     Ok(match c {
         C::Lite(c) => {

@@ -7,8 +7,8 @@
 //! Reads take a [`C`], which both a [`Conn`] and a [`Tx`] lend (`conn.c()`, `tx.c()`); writes take a `&mut Tx`, and
 //! [`Db::write`] is the only way to one.
 //!
-//! The usual next thing is a column: a new migration in both folders (a released one is never edited), a field in the row
-//! type and in the statements beside it, and the round-trip test grows by one value.
+//! The usual next thing is a column: a new migration in both folders (a released one is never edited), a field in the
+//! row type and in the statements beside it, and the round-trip test grows by one value.
 
 #[macro_use]
 mod macros;

@@ -64,7 +64,8 @@ pub async fn find(
     Ok(row.map(|row| (row.organization_id.into(), row.our_id)))
 }
 
-/// Claims an id for an organization, if nobody has it. The first claim stays: `our_id` of a repeated one is not written.
+/// Claims an id for an organization, if nobody has it. The first claim stays: `our_id` of a repeated one is not
+/// written.
 ///
 /// # Errors
 /// Only the database's own.

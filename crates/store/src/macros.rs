@@ -24,8 +24,8 @@ macro_rules! row {
 
 /// Runs one statement on whichever engine `$c` is connected to.
 ///
-/// `sql!(c, one Row, "… $1 …", a)` reads one row, `opt` at most one, `all` all; `sql!(c, exec, "…", a)` answers the number
-/// of rows it touched. `lite "…" pg "…"` takes two texts where the engines differ; only `dialect.rs` uses that.
+/// `sql!(c, one Row, "… $1 …", a)` reads one row, `opt` at most one, `all` all; `sql!(c, exec, "…", a)` answers the
+/// number of rows it touched. `lite "…" pg "…"` takes two texts where the engines differ; only `dialect.rs` uses that.
 macro_rules! sql {
     (@go one $t:ty, $q:expr, $c:expr, $($a:expr),*) => { sqlx::query_as::<_, $t>($q)$(.bind($a))*.fetch_one($c).await };
     (@go opt $t:ty, $q:expr, $c:expr, $($a:expr),*) => { sqlx::query_as::<_, $t>($q)$(.bind($a))*.fetch_optional($c).await };

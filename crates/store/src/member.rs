@@ -39,8 +39,8 @@ impl Row {
 
 /// Takes in news about a member, in any order, any number of times. The organization needs no row.
 ///
-/// The member is found by the lower-cased e-mail, and without one by the provider's id. An id belongs to one e-mail at a
-/// time, the one of the newest news: whoever changes the address does not count twice.
+/// The member is found by the lower-cased e-mail, and without one by the provider's id. An id belongs to one e-mail at
+/// a time, the one of the newest news: whoever changes the address does not count twice.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.

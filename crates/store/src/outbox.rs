@@ -130,8 +130,8 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// For each organization that is owed something on this sink: the oldest of it, when it is due by `now`. At most `limit`,
-/// those that were never tried first. What was given up does not count, so it holds up nothing.
+/// For each organization that is owed something on this sink: the oldest of it, when it is due by `now`. At most
+/// `limit`, those that were never tried first. What was given up does not count, so it holds up nothing.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.

@@ -132,8 +132,8 @@ impl Drop for Cleanup {
     fn drop(&mut self) {
         let Self::Database { admin, name } = self else { return };
         let (admin, name) = (admin.clone(), name.clone());
-        // A drop cannot wait for the runtime that it runs on, so it takes a thread with one of its own. What is left behind
-        // after a crash is harmless: names are never used twice.
+        // A drop cannot wait for the runtime that it runs on, so it takes a thread with one of its own. What is left
+        // behind after a crash is harmless: names are never used twice.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {

@@ -34,8 +34,8 @@ pub fn access(subscription: &Subscription, policy: &Policy, now: Timestamp) -> A
 
 /// Decides access of what a gate keeps of a row.
 ///
-/// A trial or period whose end has passed stays open until the provider has said what became of it: a webhook that comes
-/// late never closes a gate. An end that was asked for does close it, to the instant.
+/// A trial or period whose end has passed stays open until the provider has said what became of it: a webhook that
+/// comes late never closes a gate. An end that was asked for does close it, to the instant.
 pub(super) fn of(row: &ViewSubscription, policy: &Policy, now: Timestamp) -> Access {
     if let (Some(end), true) = (row.cancel_at, row.status.is_live())
         && end <= now

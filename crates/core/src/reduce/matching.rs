@@ -20,9 +20,10 @@ pub enum Match<'a> {
 
 /// Finds the row of a snapshot, or makes one. The snapshot's customer must be the account's.
 ///
-/// In order: the provider's subscription id; our id on the subscription; the id that a cookbook stamped on the customer;
-/// the one unexpired `future` row with the same price and group. The last two only serve a subscription without our id.
-/// Else it is adopted: under our id where it carries one, else under an id that derives from the provider's.
+/// In order: the provider's subscription id; our id on the subscription; the id that a cookbook stamped on the
+/// customer; the one unexpired `future` row with the same price and group. The last two only serve a subscription
+/// without our id. Else it is adopted: under our id where it carries one, else under an id that derives from the
+/// provider's.
 pub fn find_row<'a>(account: &'a Account, snapshot: &Snapshot, catalog: &Catalog, now: Timestamp) -> Match<'a> {
     let ours = |row: &&Subscription| row.provider == snapshot.provider;
     let known = |row: &&Subscription| ours(row) && row.provider_subscription_id.as_ref() == Some(&snapshot.id);

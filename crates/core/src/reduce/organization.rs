@@ -1,4 +1,5 @@
-//! Decisions that are not about a provider's subscription: checkout rows, names, customers, and the end of an organization.
+//! Decisions that are not about a provider's subscription: checkout rows, names, customers, and the end of an
+//! organization.
 
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! What Scalekit's deliveries say.
 //!
-//! Source: Scalekit OpenAPI document, webhooks section (2026-08-21); the names `membership.*` occur only in the prose of
-//! "Implement webhooks" and are taken for the membership events. `user.*` names outside of memberships are ignored.
+//! Source: Scalekit OpenAPI document, webhooks section (2026-08-21); the names `membership.*` occur only in the prose
+//! of "Implement webhooks" and are taken for the membership events. `user.*` names outside of memberships are ignored.
 
 use std::borrow::Cow;
 

@@ -62,7 +62,8 @@ pub struct InboxRow {
     pub event_id: EventId,
     /// The sender's name of the event.
     pub event_type: String,
-    /// What it is about, as `Subject` writes it; `other:EVENT` for what we do not model, so that each is its own subject.
+    /// What it is about, as `Subject` writes it; `other:EVENT` for what we do not model, so that each is its own
+    /// subject.
     pub subject: String,
     /// When it happened, by the sender's clock.
     pub occurred_at: Option<Timestamp>,
@@ -126,7 +127,8 @@ impl Row {
     }
 }
 
-/// The subjects with a delivery that is pending and due by `now`, at most `limit`, each once, the longest waiting first.
+/// The subjects with a delivery that is pending and due by `now`, at most `limit`, each once, the longest waiting
+/// first.
 ///
 /// # Errors
 /// Only the database's own.
@@ -208,7 +210,8 @@ pub async fn ignore(tx: &mut Tx, source: &Source, ids: &[EventId], why: &str) ->
     dialect::mark_deliveries(tx.c(), source, ids, &mark).await
 }
 
-/// Postpones those of a list of deliveries that are pending. `count`: whether this try counts as failed. Answers how many.
+/// Postpones those of a list of deliveries that are pending. `count`: whether this try counts as failed. Answers how
+/// many.
 ///
 /// # Errors
 /// Only the database's own.

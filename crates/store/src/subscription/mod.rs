@@ -61,8 +61,9 @@ pub async fn get(
     Ok(Some(subscription))
 }
 
-/// Reads an organization's subscriptions: all that are not over, of those that are at most the `over` that ended last, and
-/// in any case the one that `wanted` names, by our id or by the provider's. Oldest first, by the first instant that is known of each, then by id.
+/// Reads an organization's subscriptions: all that are not over, of those that are at most the `over` that ended last,
+/// and in any case the one that `wanted` names, by our id or by the provider's. Oldest first, by the first instant that
+/// is known of each, then by id.
 pub(crate) async fn load(
     mut c: C<'_>,
     organization: &OrganizationId,
@@ -166,8 +167,8 @@ pub(crate) async fn insert_new(tx: &mut Tx, subscription: &Subscription) -> Resu
 }
 
 /// Writes new values if the row still has `expected_version`; its version is one higher then, whatever the value says.
-/// Its items are replaced, and its id at the provider is claimed where it has one. `false`: the race is lost and nothing is
-/// written.
+/// Its items are replaced, and its id at the provider is claimed where it has one. `false`: the race is lost and
+/// nothing is written.
 ///
 /// # Errors
 /// As [`insert`]; roll back then.
