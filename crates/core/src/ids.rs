@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 
 /// Declares a string id type with the conversions that every id has.
 ///
-/// ```ignore
+/// ```text
 /// string_id! { /** A user at the identity provider. */ UserId }
 /// ```
 macro_rules! string_id {

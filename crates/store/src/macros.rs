@@ -2,7 +2,7 @@
 
 /// Declares a row as both engines return it: every field is read from the column of its name.
 ///
-/// ```ignore
+/// ```text
 /// row! { struct Version { id: String, version: i64 } }
 /// ```
 macro_rules! row {
