@@ -1,6 +1,6 @@
 //! The one place that names concrete adapters and puts them together.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
@@ -47,13 +47,35 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
 }
 
-/// Answers requests until `stop` resolves, then finishes what is open.
+/// How long requests that are open may take once the process is asked to end.
+const GRACE: Duration = Duration::from_secs(35);
+
+/// Answers requests until `stop` resolves, then finishes what is open; a connection that never finishes is cut.
 pub(crate) async fn answer(
     listener: TcpListener,
     router: axum::Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop).await.context("answering requests")
+    let (told, asked) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        stop.await;
+        let _ = told.send(());
+    });
+    let patience = async {
+        // Without an answer the server has ended by itself.
+        if asked.await.is_ok() {
+            tokio::time::sleep(GRACE).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        outcome = server => outcome.context("answering requests"),
+        () = patience => {
+            tracing::warn!("some connections did not finish in time: they are cut");
+            Ok(())
+        }
+    }
 }
 
 /// Resolves when the process is asked to end.

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, Webhooks};
 
@@ -130,6 +130,10 @@ pub(crate) async fn run(args: SandboxArgs) -> anyhow::Result<()> {
     sandbox.set_webhooks(webhooks(app_url, true));
     if let Some(file) = &args.env_file {
         let catalog = std::path::absolute(file)?.with_file_name("tollkeeper.toml");
+        let known = fs::read_to_string(&catalog).unwrap_or_default();
+        if !known.is_empty() && known != demo::CATALOG {
+            bail!("{} is there already and is not ours: name another folder with --env-file", catalog.display());
+        }
         write_private(&catalog, demo::CATALOG)?;
         let lines: String = secrets
             .env(sandbox.url(), app_url, &args.provider, Some(&catalog))

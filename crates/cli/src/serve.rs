@@ -1,12 +1,15 @@
 //! `tollkeeper serve`: HTTP and workers in one process.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{
     clock::{self, Clocks},
     compose,
     config::{Config, Flags, Vars},
 };
+
+/// How often the figures are tidied up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Flags of `serve`.
 #[derive(Debug, clap::Args)]
@@ -49,11 +52,20 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the HTTP side needs. Installs the process's recorder of figures, so it is called once.
+/// What the HTTP side needs. Installs the process's recorder of figures, so it is called once, within the runtime.
 pub(crate) fn http_config(config: &Config) -> tollkeeper_http::Config {
-    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new();
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder().ok();
+    if let Some(handle) = metrics.clone() {
+        // Samples would pile up while nobody reads the figures.
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                handle.run_upkeep();
+            }
+        });
+    }
     tollkeeper_http::Config {
-        metrics: recorder.install_recorder().ok(),
+        metrics,
         version: env!("CARGO_PKG_VERSION"),
         operator_key: config.operator_key.clone(),
         ..tollkeeper_http::Config::default()

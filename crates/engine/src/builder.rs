@@ -8,6 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tollkeeper_core::{
     catalog::Catalog,
     ids::{OrganizationId, Provider, SubscriptionId},
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) turns: Mutex<HashMap<OrganizationId, Weak<tokio::sync::Mutex<()>>>>,
     /// Names this process in leases.
     pub(crate) owner: String,
+    /// Set when the engine is asked to stop: what comes in batches ends at the next piece.
+    pub(crate) stopping: CancellationToken,
     pub(crate) wake_inbox: Notify,
     pub(crate) wake_outbox: Notify,
     pub(crate) wake_due: Notify,
@@ -140,6 +143,7 @@ impl Builder {
             gates: Gates::default(),
             turns: Mutex::default(),
             owner: hex::encode(owner),
+            stopping: CancellationToken::new(),
             wake_inbox: Notify::new(),
             wake_outbox: Notify::new(),
             wake_due: Notify::new(),

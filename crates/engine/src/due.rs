@@ -2,7 +2,7 @@
 
 use tollkeeper_core::{
     ids::{OrganizationId, SubscriptionId},
-    reduce::{self, reduce},
+    reduce,
     status::Status,
 };
 use tollkeeper_store::subscription;
@@ -46,7 +46,7 @@ impl Tollkeeper {
                 }
             }
         }
-        self.decide(organization, &cause::time(), |account, catalog, now| Ok(reduce(account, None, catalog, now)?))
+        self.decide(organization, &cause::time(), |account, catalog, now| Ok(reduce::tick(account, id, catalog, now)))
             .await?;
         Ok(())
     }

@@ -144,7 +144,7 @@ impl Tollkeeper {
             return Ok(entry.clone());
         }
         let confirmed = self.confirm(id, known.as_deref(), now).await;
-        if confirmed.is_err() {
+        if matches!(&confirmed, Err(Error::Store(error)) if error.is_unavailable()) {
             self.inner.gates.away_until.store(self.machine_now().plus(AWAY).as_micros(), Ordering::Relaxed);
         }
         match (confirmed, known) {

@@ -71,6 +71,10 @@ impl Tollkeeper {
         // A hook that fails keeps its own delivery waiting, never the truth that it tells of.
         let (mut told, mut untold) = (Vec::new(), Vec::new());
         for (read, row) in &reads {
+            // What is not told before the engine stops is told when it starts again.
+            if self.inner.stopping.is_cancelled() {
+                break;
+            }
             match hooks::guarded(self.inner.hooks.on_event(&read.event)).await {
                 Ok(()) => told.push(*row),
                 Err(error) => untold.push((*row, error)),

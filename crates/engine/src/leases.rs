@@ -26,17 +26,19 @@ impl Tollkeeper {
         if !self.take_lease(key, owner).await? {
             return Ok(None);
         }
-        let mut work = std::pin::pin!(work);
-        let mut renewal = interval_at(Instant::now() + RENEWAL, RENEWAL);
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut work => break outcome,
-                _ = renewal.tick() => {
-                    if let Err(error) = self.take_lease(key, owner).await {
-                        tracing::warn!(%error, key, "a lease could not be renewed");
-                    }
+        let renewal = async {
+            let mut tick = interval_at(Instant::now() + RENEWAL, RENEWAL);
+            loop {
+                tick.tick().await;
+                if let Err(error) = self.take_lease(key, owner).await {
+                    tracing::warn!(%error, key, "a lease could not be renewed");
                 }
             }
+        };
+        // Both go on at once: the renewal may wait for a connection that the work has.
+        let outcome = tokio::select! {
+            outcome = work => outcome,
+            () = renewal => unreachable!("it renews for ever"),
         };
         if let Err(error) = self.inner.db.write(|tx| Box::pin(lease::release(tx, key, owner))).await {
             tracing::warn!(%error, key, "a lease could not be given back: it runs out by itself");

@@ -27,6 +27,9 @@ impl Tollkeeper {
         let work = async {
             let mut tried = false;
             for _ in 0..RUN {
+                if self.inner.stopping.is_cancelled() {
+                    break;
+                }
                 // Asked under the lease: what was the oldest a moment ago may have been told by another process since.
                 let now = self.machine_now();
                 let next = outbox::next(self.inner.db.read().await?.c(), SINKS[0], organization, now).await?;

@@ -29,7 +29,7 @@ pub struct Running {
 
 impl Running {
     pub(crate) fn start(engine: Tollkeeper, workers: bool) -> Self {
-        let running = Self { engine, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        let running = Self { stop: engine.inner.stopping.clone(), engine, tasks: TaskTracker::new() };
         if workers {
             for job in [Job::Inbox, Job::Outbox, Job::Due] {
                 running.tasks.spawn(job.run(running.engine.clone(), running.stop.clone()));
@@ -127,7 +127,8 @@ impl Job {
                 working.spawn(async move { (key, one.await) });
             }
             tokio::select! {
-                Some(Ok((key, outcome))) = working.join_next() => {
+                Some(joined) = working.join_next() => {
+                    let Ok((key, outcome)) = joined else { continue };
                     busy.remove(&key);
                     // There may be more of the same, or others that found no room before.
                     ask = true;
@@ -152,6 +153,8 @@ impl Job {
                     ask = true;
                 }
                 () = stop.cancelled(), if !stop.is_cancelled() => queue.clear(),
+                // Stopped, and nothing is under way.
+                else => {}
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Every difference between SQLite and Postgres, as a named function. Nobody else asks which engine it is.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr, time::Duration,
+};
 
 use sqlx::{
     Connection, QueryBuilder, Sqlite,
@@ -50,6 +52,13 @@ async fn connect_sqlite(url: &str, options: &Options) -> Result<Pools, Error> {
             && !folder.is_dir()
         {
             return Err(Error::Address(format!("the folder {} does not exist", folder.display())));
+        }
+        // It will hold e-mail addresses and raw deliveries: nobody else's to read. Its companions get the same mode.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(address.get_filename());
+        if let Err(error) = file
+            && error.kind() != ErrorKind::AlreadyExists
+        {
+            return Err(Error::Address(format!("{} cannot be made: {error}", address.get_filename().display())));
         }
         address = address.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
     }

@@ -37,6 +37,9 @@ pub(crate) struct Flags {
     pub(crate) insecure_webhooks: bool,
 }
 
+/// The identity provider's address, by both its names.
+const SCALEKIT_URL: [&str; 2] = ["SCALEKIT_ENV_URL", "SCALEKIT_ENVIRONMENT_URL"];
+
 /// The address of `serve` when nobody says otherwise.
 const LISTEN: &str = "127.0.0.1:3000";
 
@@ -64,10 +67,16 @@ impl Config {
             let server = root.section("server");
             let listen = flags.listen.or_else(|| address(&server, problems));
             let listen = listen.unwrap_or_else(|| LISTEN.parse().expect("the default is an address"));
+            let identity_url = vars.get(&SCALEKIT_URL, problems).unwrap_or_default();
+            encrypted(SCALEKIT_URL[0], Some(&identity_url), problems);
+            encrypted("CHARGEBEE_API_URL", vars.get(&["CHARGEBEE_API_URL"], problems).as_deref(), problems);
             let app_url = vars
                 .get(&["APP_URL", "NEXT_PUBLIC_APP_URL"], problems)
                 .or_else(|| server.text("app_url"))
-                .or_else(|| listen.ip().is_loopback().then(|| format!("http://{listen}")));
+                // Somebody who tries it out on one machine; anything else is behind an address that only its owner knows.
+                .or_else(|| {
+                    (listen.ip().is_loopback() && is_loopback(&identity_url)).then(|| format!("http://{listen}"))
+                });
             let app_url = match app_url {
                 Some(url) => origin("APP_URL", &url, problems),
                 None => {
@@ -93,7 +102,7 @@ impl Config {
             let mut scalekit = scalekit(&identity, vars, problems);
             let defaults = Settings::new(provider.as_str().into(), app_url);
             let settings = Settings {
-                billing_roles: billing_roles(&identity).unwrap_or(defaults.billing_roles),
+                billing_roles: billing_roles(&identity, problems).unwrap_or(defaults.billing_roles),
                 users_are_organizations: scalekit.organization_claim == ["sub"],
                 default_currency: default_currency(&root, problems).unwrap_or(defaults.default_currency),
                 default_price: default_price(vars, &catalog, &provider, problems),
@@ -181,17 +190,35 @@ fn origin(setting: &str, text: &str, problems: &Problems) -> String {
     cut.to_owned()
 }
 
-fn billing_roles(identity: &Section<'_>) -> Option<Vec<String>> {
+fn billing_roles(identity: &Section<'_>, problems: &Problems) -> Option<Vec<String>> {
     let roles = identity.texts("billing_roles")?;
-    Some(if roles.iter().any(|role| role == "any") { Vec::new() } else { roles })
+    let any = roles.iter().any(|role| role == "any");
+    if roles.is_empty() || (any && roles.len() > 1) {
+        problems
+            .add("identity.billing_roles", "must name roles, or be \"any\" alone, which opens billing to every member");
+    }
+    Some(if any { Vec::new() } else { roles })
+}
+
+/// Whether an address is on this machine.
+fn is_loopback(text: &str) -> bool {
+    url::Url::parse(text).ok().is_some_and(|url| match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    })
+}
+
+/// Secrets and keys travel to a provider: in clear only on this machine.
+fn encrypted(setting: &str, url: Option<&str>, problems: &Problems) {
+    if url.is_some_and(|url| url.starts_with("http:") && !is_loopback(url)) {
+        problems.add(setting, "is a plain http address: https is wanted, except on this machine");
+    }
 }
 
 fn scalekit(identity: &Section<'_>, vars: &Vars, problems: &Problems) -> tollkeeper_scalekit::scalekit::Config {
-    let url = vars.need(
-        &["SCALEKIT_ENV_URL", "SCALEKIT_ENVIRONMENT_URL"],
-        "the environment's address, such as https://acme.scalekit.dev",
-        problems,
-    );
+    let url = vars.need(&SCALEKIT_URL, "the environment's address, such as https://acme.scalekit.dev", problems);
     let id = vars.need(&["SCALEKIT_CLIENT_ID"], "the application's client id, skc_…", problems);
     let secret = vars.need(&["SCALEKIT_CLIENT_SECRET"], "the application's client secret", problems);
     let secrets = vars.get(&["SCALEKIT_WEBHOOK_SECRET"], problems).unwrap_or_default();
@@ -289,13 +316,7 @@ fn database_url(vars: &Vars, problems: &Problems) -> String {
 
 fn clock_url(vars: &Vars, problems: &Problems) -> Option<String> {
     let url = vars.get(&["TOLLKEEPER_CLOCK_URL"], problems)?;
-    let loopback = url::Url::parse(&url).ok().is_some_and(|url| match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    });
-    if !loopback {
+    if !is_loopback(&url) {
         problems.add("TOLLKEEPER_CLOCK_URL", "must be a loopback address: only a sandbox may move the clock");
     }
     Some(url)

@@ -51,6 +51,7 @@ fn everything_that_is_missing_is_named_at_once() {
         "CHARGEBEE_API_KEY",
         "CHARGEBEE_WEBHOOK_USERNAME",
         "CHARGEBEE_PRO_ITEM_PRICE_ID",
+        "APP_URL",
     ] {
         assert!(found.contains(name), "{name} is not in\n{found}");
     }
@@ -121,6 +122,27 @@ fn secret_and_publishable_keys_in_each_others_place_stop_the_start() {
         assert!(found.len() == 1 && found[0].starts_with(name), "{found:?}");
         assert!(!found[0].contains(value), "a key is never repeated: {found:?}");
     }
+}
+
+#[test]
+fn what_would_open_too_much_is_refused() {
+    for (vars, file, setting) in [
+        (("SCALEKIT_ENV_URL", "http://acme.scalekit.dev"), "", "SCALEKIT_ENV_URL: is a plain http"),
+        (("CHARGEBEE_API_URL", "http://acme.chargebee.com"), "", "CHARGEBEE_API_URL: is a plain http"),
+        (("APP_URL", "https://app.example.com"), "[identity]\nbilling_roles = []", "identity.billing_roles"),
+        (
+            ("APP_URL", "https://app.example.com"),
+            "[identity]\nbilling_roles = ['any', 'admin']",
+            "identity.billing_roles",
+        ),
+    ] {
+        let mut all = good();
+        all.retain(|(name, _)| *name != vars.0);
+        all.push(vars);
+        assert!(problems(&all, file)[0].starts_with(setting), "{:?}", problems(&all, file));
+    }
+    let all = [good(), vec![("CHARGEBEE_API_URL", "http://127.0.0.1:4010")]].concat();
+    assert!(read(&all, "[identity]\nbilling_roles = 'any'").unwrap().settings.billing_roles.is_empty());
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use tollkeeper::{Db, Tollkeeper};
-use tollkeeper_store::{cursor, maintenance, organization};
+use tollkeeper::{Db, Schema, Tollkeeper};
+use tollkeeper_store::{Options, cursor, maintenance, organization};
 use toml::Table;
 
 use crate::{
@@ -90,13 +90,12 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         })
         .await?;
 
-    let settings_file = folder.path.join("tollkeeper.toml");
+    let settings_file = folder.path.join("demo.toml");
     let env = secrets.env(sandbox.url(), &app, &args.provider, Some(&settings_file));
     let table = settings()?;
     write_private(&settings_file, &table.to_string())?;
     let config = Config::of(&table, &Vars::default().with(env.clone()), &Flags::default(), Problems::default())?;
-    let db = compose::database(&database_url, true).await?;
-    new_world(&db, args.reset).await?;
+    let db = new_world(&database_url, args.reset).await?;
     let scene = Scene {
         app: app.clone(),
         sandbox: sandbox.url().to_owned(),
@@ -165,20 +164,35 @@ fn merge(table: &mut Table, over: Table) {
     }
 }
 
-/// Refuses a database that is somebody's; empties one that an earlier demo made, when asked to.
-async fn new_world(db: &Db, reset: bool) -> anyhow::Result<()> {
-    let ours = cursor::get(db.read().await?.c(), MARK).await?.is_some();
-    let used = !organization::list(db.read().await?.c(), None, 1).await?.is_empty();
-    match (used, ours, reset) {
-        (true, false, _) => {
-            bail!("the database holds organizations that no demo made: name another one with --database")
+/// Connects to the database of a new world. Refuses one that is somebody's, before anything of it is touched; empties one
+/// that an earlier demo made, when asked to.
+async fn new_world(url: &str, reset: bool) -> anyhow::Result<Db> {
+    let db = Db::connect(url, &Options::default()).await.context("connecting to the database")?;
+    if db.schema().await? != Schema::Empty {
+        let mut connection = db.read().await?;
+        let ours = cursor::get(connection.c(), MARK).await?.is_some();
+        let used = !organization::list(connection.c(), None, 1).await?.is_empty();
+        match (used, ours, reset) {
+            (true, false, _) => {
+                bail!("the database holds organizations that no demo made: name another one with --database")
+            }
+            (true, true, false) => {
+                bail!("the database holds the organizations of an earlier demo: empty it with --reset")
+            }
+            _ => {}
         }
-        (true, true, false) => bail!("the database holds the organizations of an earlier demo: empty it with --reset"),
-        (_, true, true) => db.write(|tx| Box::pin(maintenance::empty(tx))).await?,
-        _ => {}
     }
-    db.write(|tx| Box::pin(cursor::set(tx, MARK, "1"))).await?;
-    Ok(())
+    db.migrate().await.context("migrating the database")?;
+    db.write(|tx| {
+        Box::pin(async move {
+            if reset {
+                maintenance::empty(tx).await?;
+            }
+            cursor::set(tx, MARK, "1").await
+        })
+    })
+    .await?;
+    Ok(db)
 }
 
 /// Says where to look, and three commands that work as they are printed.

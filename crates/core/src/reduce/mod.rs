@@ -19,7 +19,7 @@ use crate::{
     account::Account,
     catalog::Catalog,
     effect::Transition,
-    ids::{OrganizationId, ProviderCustomerId},
+    ids::{OrganizationId, ProviderCustomerId, SubscriptionId},
     invariants,
     snapshot::{Origin, Snapshot},
     status::Status,
@@ -53,7 +53,10 @@ pub fn reduce(
 ) -> Result<Transition, ReduceError> {
     let transition = match snapshot {
         Some(snapshot) => take(account, snapshot, catalog, now)?,
-        None => tick(account, catalog, now),
+        None => match account.subscriptions.iter().find(|row| is_due(row, now)) {
+            Some(row) => tick(account, &row.id, catalog, now),
+            None => nothing(account, "nothing is due".into()),
+        },
     };
     debug_assert!(
         invariants::violations(&transition.after, catalog, now).is_empty(),
@@ -131,9 +134,15 @@ fn stale<'a>(row: Option<&'a Subscription>, snapshot: &Snapshot) -> Option<(&'a 
     old.then_some((row, version, known))
 }
 
-fn tick(account: &Account, catalog: &Catalog, now: Timestamp) -> Transition {
-    let due = account.subscriptions.iter().find(|row| row.due_at.is_some_and(|due| due <= now));
-    let Some(row) = due else { return nothing(account, "nothing is due".into()) };
+fn is_due(row: &Subscription, now: Timestamp) -> bool {
+    row.due_at.is_some_and(|due| due <= now)
+}
+
+/// Decides what time alone changes in one row, as [`reduce`] without a snapshot does for the first that is due.
+pub fn tick(account: &Account, id: &SubscriptionId, catalog: &Catalog, now: Timestamp) -> Transition {
+    let Some(row) = account.subscription(id).filter(|row| is_due(row, now)) else {
+        return nothing(account, format!("{id} is not due"));
+    };
     let mut next = row.clone();
     let abandoned = row.status == Status::Future
         && row.provider_subscription_id.is_none()

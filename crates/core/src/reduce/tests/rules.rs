@@ -6,7 +6,8 @@ use crate::{
     gate::{self, Reason, View},
     ports::OrganizationRecord,
     reduce::{
-        RECHECK, ReduceError, begin_checkout, begin_deletion, identify, may_apply_directly, postpone, reduce, tombstone,
+        RECHECK, ReduceError, begin_checkout, begin_deletion, identify, may_apply_directly, postpone, reduce, tick,
+        tombstone,
     },
     snapshot::{Dues, ItemType, Origin, Phase, Snapshot},
     status::Status,
@@ -137,6 +138,19 @@ fn an_abandoned_checkout_expires_and_comes_back_to_life_when_it_was_paid_after_a
     let paid = reduce(&expired.after, Some(&trial(1)), &catalog, at(2)).unwrap();
     assert_eq!(paid.next.as_ref().unwrap().status, Status::InTrial);
     assert_eq!(kinds(&paid), [E::SubscriptionCompleted, E::TrialStarted, E::EntitlementsChanged]);
+}
+
+#[test]
+fn time_decides_about_the_row_that_was_asked_about_and_no_other() {
+    let catalog = catalog();
+    let mut other = checkout(2, "growth", at(1));
+    other.plan_group = "support".into();
+    let first = begin_checkout(&account(), checkout(1, "growth", at(1)), &catalog, at(0)).after;
+    let both = begin_checkout(&first, other, &catalog, at(0)).after;
+    let after = tick(&both, &row_id(2), &catalog, at(1)).after;
+    assert_eq!(after.subscription(&row_id(1)).unwrap().status, Status::Future);
+    assert_eq!(after.subscription(&row_id(2)).unwrap().status, Status::Expired);
+    assert!(!tick(&after, &row_id(2), &catalog, at(1)).changed);
 }
 
 #[test]
