@@ -19,6 +19,7 @@ use crate::{
     decide::{Deliveries, cause},
 };
 
+/// How often a refresh starts again because another writer was faster.
 const RACES: usize = 50;
 
 /// Where somebody who comes back from the hosted page goes on.
@@ -33,9 +34,8 @@ pub enum Landing {
 }
 
 impl Tollkeeper {
-    /// The organization that a subscription at a provider belongs to, by its link or by its customer's.
-    ///
-    /// The snapshot is what had to be fetched to find out, if it had to be.
+    /// The organization that a subscription at a provider belongs to, by its link or by its customer's. `content` saves
+    /// asking the provider who the customer is.
     pub(crate) async fn owner_of(
         &self,
         billing: &dyn Billing,

@@ -18,49 +18,6 @@ use crate::{
 
 use row::{ItemRow, Row};
 
-/// Reads one.
-///
-/// # Errors
-/// [`Error::Corrupt`], or the database's own.
-pub async fn get(
-    mut c: C<'_>,
-    organization: &OrganizationId,
-    id: &SubscriptionId,
-) -> Result<Option<Subscription>, Error> {
-    let row: Option<Row> = sql!(
-        c.again(),
-        opt Row,
-        "
-        SELECT organization_id, id, provider, provider_customer_id, provider_subscription_id, status, provider_status, plan,
-        plan_version, plan_group, price_id, seats, period_start, period_end, trial_start, trial_end, cancel_at,
-        cancelled_at, ended_at, activated_at, scheduled_plan, scheduled_seats, scheduled_at, past_due_since,
-        grace_until, dues_attempts, dues_next_attempt_at, dues_invoice, dues_exhausted, metadata, checkout_key,
-        checkout_tries, checkout_params, checkout_ref, checkout_url, checkout_expires_at, provider_version,
-        observed_at, due_at, version
-        FROM subscription
-        WHERE organization_id = $1
-          AND id = $2",
-        organization.as_str(),
-        id.as_str()
-    )?;
-    let Some(row) = row else { return Ok(None) };
-    let mut subscription = row.read()?;
-    let items: Vec<ItemRow> = sql!(
-        c,
-        all ItemRow,
-        "
-        SELECT subscription_id, item_price_id, item_type, quantity, unit_price, amount, currency
-        FROM subscription_item
-        WHERE organization_id = $1
-          AND subscription_id = $2
-        ORDER BY position",
-        organization.as_str(),
-        id.as_str()
-    )?;
-    subscription.items = items.into_iter().map(ItemRow::read).collect::<Result<_, _>>()?;
-    Ok(Some(subscription))
-}
-
 /// Reads an organization's subscriptions: all that are not over, of those that are at most the `over` that ended last,
 /// and in any case the one that `wanted` names, by our id or by the provider's. Oldest first, by the first instant that
 /// is known of each, then by id.

@@ -6,14 +6,13 @@ use serde_json::json;
 use tollkeeper_core::{
     account::Account,
     effect::{Effect, EffectKind, Transition},
-    ids::SubscriptionId,
     organization::{Customer, Organization},
     snapshot::{Dues, Item, ItemType},
     status::Status,
     subscription::{Checkout, CheckoutItem, CheckoutParams, ScheduledChange, Subscription},
     time::{MachineTime, Timestamp},
 };
-use tollkeeper_store::{Cause, CauseKind, Db, Error, organization, subscription};
+use tollkeeper_store::{Cause, CauseKind, Db, Error, account, organization, subscription};
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(seconds)
@@ -167,8 +166,9 @@ pub(crate) async fn add_subscription(db: &Db, row: &Subscription) -> Result<(), 
 }
 
 pub(crate) async fn read_subscription(db: &Db, row: &Subscription) -> Subscription {
-    let id: &SubscriptionId = &row.id;
-    subscription::get(db.read().await.unwrap().c(), &row.organization_id, id).await.unwrap().unwrap()
+    let mut connection = db.read().await.unwrap();
+    let account = account::load_with(connection.c(), &row.organization_id, Some(row.id.as_str())).await.unwrap();
+    account.unwrap().subscription(&row.id).unwrap().clone()
 }
 
 /// How often each value occurs.
