@@ -11,6 +11,7 @@ use crate::{
     ids::{AddonName, FeatureName, PlanName, PriceId, Provider},
     money::Currency,
     snapshot::ItemType,
+    time::days,
 };
 
 /// The group of a plan that names none.
@@ -71,8 +72,10 @@ pub struct Price {
     pub interval: Interval,
     /// In which currency.
     pub currency: Currency,
-    /// Minor units for one (per seat, or in all where seats do not count), for display.
+    /// Minor units for one (per seat, or in all where seats do not count), for display and to tell up from down.
     pub amount: i64,
+    /// Whether the amount is charged for every seat.
+    pub per_seat: bool,
 }
 
 /// One plan.
@@ -136,11 +139,33 @@ pub struct Policy {
     pub past_due_grace: Grace,
     /// Whether a paused subscription keeps its gate open.
     pub paused_access: bool,
+    /// How long before its end a trial's end is announced.
+    pub trial_reminder: Duration,
+    /// The attempt from which a failed payment counts as the last one, whatever the provider still plans.
+    pub final_attempt: u32,
+    /// What becomes of the later of two subscriptions that were both paid.
+    pub duplicates: Duplicates,
+}
+
+/// What becomes of the later of two live subscriptions of one group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Both stay; the product is told.
+    #[default]
+    Keep,
+    /// The later one is cancelled at once and credited.
+    CancelLater,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { past_due_grace: Grace::PeriodEnd, paused_access: false }
+        Self {
+            past_due_grace: Grace::PeriodEnd,
+            paused_access: false,
+            trial_reminder: days(3),
+            final_attempt: 3,
+            duplicates: Duplicates::Keep,
+        }
     }
 }
 

@@ -20,8 +20,12 @@ pub enum EffectKind {
     SubscriptionCancelled,
     /// It ended.
     SubscriptionDeleted,
+    /// It was paid although another of the same group is live.
+    SubscriptionDuplicated,
     /// A trial began.
     TrialStarted,
+    /// A trial ends soon.
+    TrialEnding,
     /// A trial is over, by conversion or by the end.
     TrialEnded,
     /// A payment failed, or failed again.
@@ -34,15 +38,17 @@ pub enum EffectKind {
 
 impl EffectKind {
     /// Every kind, in the order in which effects of one transition are delivered.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::CustomerCreated,
         Self::SubscriptionCreated,
         Self::SubscriptionCompleted,
+        Self::SubscriptionDuplicated,
         Self::TrialStarted,
         Self::SubscriptionUpdated,
         Self::PaymentFailed,
         Self::PaymentRecovered,
         Self::SubscriptionCancelled,
+        Self::TrialEnding,
         Self::TrialEnded,
         Self::SubscriptionDeleted,
         Self::EntitlementsChanged,
@@ -57,7 +63,9 @@ impl EffectKind {
             Self::SubscriptionUpdated => "subscription.updated",
             Self::SubscriptionCancelled => "subscription.cancelled",
             Self::SubscriptionDeleted => "subscription.deleted",
+            Self::SubscriptionDuplicated => "subscription.duplicated",
             Self::TrialStarted => "trial.started",
+            Self::TrialEnding => "trial.ending",
             Self::TrialEnded => "trial.ended",
             Self::PaymentFailed => "payment.failed",
             Self::PaymentRecovered => "payment.recovered",

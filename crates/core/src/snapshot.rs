@@ -121,6 +121,8 @@ pub struct ScheduledItems {
     pub price_id: Option<PriceId>,
     /// Seats from then on.
     pub seats: Option<i64>,
+    /// Every line from then on; empty when the provider does not tell.
+    pub items: Vec<Item>,
     /// When.
     pub at: Timestamp,
 }
@@ -168,6 +170,8 @@ pub struct Snapshot {
     pub dues: Option<Dues>,
     /// A change that waits.
     pub scheduled: Option<ScheduledItems>,
+    /// When it will pause; `None` when no pause is scheduled.
+    pub pause_at: Option<Timestamp>,
     /// Currency of the subscription.
     pub currency: Option<Currency>,
     /// When it was read; shown, never compared.
@@ -203,6 +207,7 @@ impl Snapshot {
             ended_at: row.ended_at.or(Some(now)),
             dues: None,
             scheduled: None,
+            pause_at: None,
             currency: None,
             observed_at: now,
         }

@@ -17,8 +17,26 @@ pub struct ScheduledChange {
     pub plan: Option<PlanName>,
     /// Seats from then on.
     pub seats: Option<i64>,
+    /// Every line from then on; empty when the provider does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<CheckoutItem>,
     /// When.
     pub at: Timestamp,
+}
+
+/// The second half of a change that takes two calls at the provider, written down before the first one.
+///
+/// Some providers forget what is scheduled when something changes at once; it is then scheduled again. Whoever finds
+/// this on a row after a crash looks whether the first half happened, and does the second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwedChange {
+    /// The lines that the first call puts in place.
+    pub now: Vec<CheckoutItem>,
+    /// The lines that wait for the period's end.
+    pub then: Vec<CheckoutItem>,
+    /// When somebody must look whether it was done, in business time.
+    pub look_at: Timestamp,
 }
 
 /// A checkout attempt: the `future` row itself is the attempt, durable before the first provider call.
@@ -123,6 +141,14 @@ pub struct Subscription {
     pub activated_at: Option<Timestamp>,
     /// A change that waits.
     pub scheduled: Option<ScheduledChange>,
+    /// A change of ours that is half done.
+    pub owed_change: Option<OwedChange>,
+    /// When it will pause.
+    pub pause_at: Option<Timestamp>,
+    /// The live subscription of the same group that was there first: this one was paid a second time.
+    pub duplicate_of: Option<SubscriptionId>,
+    /// The trial end whose approach was told.
+    pub trial_end_told: Option<Timestamp>,
     /// What is overdue.
     pub dues: Option<Dues>,
     /// The end of the grace that began with the dues; `None` when there is no grace or nothing is overdue.
@@ -168,6 +194,10 @@ impl Subscription {
             ended_at: None,
             activated_at: None,
             scheduled: None,
+            owed_change: None,
+            pause_at: None,
+            duplicate_of: None,
+            trial_end_told: None,
             dues: None,
             grace_until: None,
             metadata: serde_json::Value::Null,

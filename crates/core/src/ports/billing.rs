@@ -1,11 +1,14 @@
 //! A billing provider, as the engine needs it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
     money::Currency,
-    ports::{Inbound, ProviderError},
+    ports::{Inbound, Pace, Page, ProviderError},
     snapshot::Snapshot,
     subscription::CheckoutItem,
     time::Timestamp,
@@ -33,6 +36,8 @@ pub struct CustomerRecord {
     pub id: ProviderCustomerId,
     /// The organization that its metadata name.
     pub organization_id: Option<OrganizationId>,
+    /// Its name.
+    pub display_name: Option<String>,
     /// Billing contact.
     pub email: Option<String>,
     /// Whether it was deleted there.
@@ -104,10 +109,116 @@ pub struct CheckoutPage {
 /// When a cancellation takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelWhen {
-    /// At once.
+    /// At once, and nothing is given back.
     Now,
+    /// At once, and what was paid for the current period becomes a credit.
+    NowCredited,
     /// At the end of what is paid, or of the trial.
     PeriodEnd,
+}
+
+/// When a change or a pause takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeWhen {
+    /// At once; the rest of the period is prorated and charged.
+    Now,
+    /// At the end of what is paid, or of the trial, without proration.
+    PeriodEnd,
+}
+
+/// A change of what a subscription sells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeRequest {
+    /// Every line after the change, the plan's first: what is not here is gone.
+    pub items: Vec<CheckoutItem>,
+    /// When.
+    pub when: ChangeWhen,
+    /// The instant that proration counts from, where the provider lets us name it.
+    pub proration_date: Option<Timestamp>,
+}
+
+/// What a change would cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quote {
+    /// Currency of every amount here.
+    pub currency: Currency,
+    /// Charged at once, in minor units.
+    pub amount_due: i64,
+    /// Kept for later invoices, in minor units.
+    pub credit: i64,
+    /// What the two are made of.
+    pub lines: Vec<QuoteLine>,
+    /// What the end of the period will bring.
+    pub next_invoice: Option<NextInvoice>,
+    /// The instant that proration counts from.
+    pub proration_date: Timestamp,
+}
+
+/// One line of a quote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuoteLine {
+    /// As people read it.
+    pub description: String,
+    /// Minor units; negative where something is given back.
+    pub amount: i64,
+    /// Whether it is for part of a period.
+    pub proration: bool,
+    /// Begin of what it pays for.
+    pub period_start: Option<Timestamp>,
+    /// End of what it pays for.
+    pub period_end: Option<Timestamp>,
+}
+
+/// The invoice that follows a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextInvoice {
+    /// When.
+    pub at: Option<Timestamp>,
+    /// What will be charged then, in minor units, after credits.
+    pub amount: i64,
+}
+
+/// A change that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The subscription as it is then.
+    pub snapshot: Snapshot,
+    /// What was charged at once, in minor units after credits, where the answer tells.
+    pub charged: Option<i64>,
+}
+
+/// A hosted page on which a person confirms and pays a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostedChange {
+    /// The idempotency key.
+    pub key: String,
+    /// The subscription at the provider.
+    pub id: ProviderSubscriptionId,
+    /// Our row; carried by the page.
+    pub subscription_id: SubscriptionId,
+    /// Whose it is; carried by the page.
+    pub organization_id: OrganizationId,
+    /// The customer that pays.
+    pub customer_id: ProviderCustomerId,
+    /// Every line after the change, the plan's first.
+    pub items: Vec<CheckoutItem>,
+    /// Where the provider sends the person after paying.
+    pub redirect_url: String,
+    /// Where the provider sends the person after giving up.
+    pub cancel_url: String,
+}
+
+/// A subscription as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What the list tells of it.
+    pub snapshot: Snapshot,
+    /// Whether that is everything: `false` where dues or a scheduled change must be asked for one by one.
+    pub is_complete: bool,
 }
 
 /// A billing provider: one trait, every provider, and deliveries through [`Inbound`].
@@ -203,6 +314,78 @@ pub trait Billing: Inbound {
     /// # Errors
     /// [`ProviderError`], by kind; `Conflict` when nothing is scheduled.
     async fn undo_cancellation(&self, id: &ProviderSubscriptionId, key: &str) -> Result<Snapshot, ProviderError>;
+
+    /// What a change would cost now. Whatever is scheduled counts as replaced.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn preview(&self, id: &ProviderSubscriptionId, change: &ChangeRequest) -> Result<Quote, ProviderError>;
+
+    /// Changes what a subscription sells, and answers it as it is then. A change that was scheduled before is gone.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; `Declined` when the charge is refused: then nothing has changed.
+    async fn change(
+        &self,
+        id: &ProviderSubscriptionId,
+        change: &ChangeRequest,
+        key: &str,
+    ) -> Result<Changed, ProviderError>;
+
+    /// Takes a scheduled change back, and answers the subscription as it is then.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; `Conflict` when nothing is scheduled.
+    async fn undo_change(&self, id: &ProviderSubscriptionId, key: &str) -> Result<Snapshot, ProviderError>;
+
+    /// Makes a hosted page for a change.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; `Rejected` where the provider has no such page.
+    async fn hosted_change(&self, change: &HostedChange) -> Result<CheckoutPage, ProviderError>;
+
+    /// Pauses, and answers the subscription as it is then.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; `Conflict` when its state forbids it.
+    async fn pause(
+        &self,
+        id: &ProviderSubscriptionId,
+        when: ChangeWhen,
+        until: Option<Timestamp>,
+        key: &str,
+    ) -> Result<Snapshot, ProviderError>;
+
+    /// Ends a pause, or takes a scheduled one back, and answers the subscription as it is then.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; `Conflict` when there is no pause.
+    async fn resume(&self, id: &ProviderSubscriptionId, key: &str) -> Result<Snapshot, ProviderError>;
+
+    /// Reads every subscription, also those that are over, page by page; those that changed since an instant, where one
+    /// is given.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn subscriptions(&self, since: Option<Timestamp>, page: Option<&str>) -> Result<Page<Listed>, ProviderError>;
+
+    /// Reads every customer, also deleted ones, page by page.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn customers(
+        &self,
+        since: Option<Timestamp>,
+        page: Option<&str>,
+    ) -> Result<Page<CustomerRecord>, ProviderError>;
+
+    /// How many requests a minute are usual, where nobody says otherwise.
+    fn usual_requests_per_minute(&self) -> u32 {
+        120
+    }
+
+    /// From now on every request waits for its turn. Set once, before the first request.
+    fn set_pace(&self, pace: Arc<dyn Pace>);
 
     /// The most characters of an address that the provider sends people back to.
     fn longest_return_url(&self) -> usize {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     ids::{OrganizationId, UserId},
-    ports::{Inbound, ProviderError},
+    ports::{Inbound, Page, ProviderError},
     time::{MachineTime, Timestamp},
 };
 
@@ -85,4 +85,26 @@ pub trait Identity: Inbound {
     /// # Errors
     /// [`ProviderError`], by kind.
     async fn user(&self, id: &UserId) -> Result<Option<UserRecord>, ProviderError>;
+
+    /// Reads organizations, page by page; `page` is what the page before named as next. `None` when this provider
+    /// cannot list them.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn organizations(&self, page: Option<&str>) -> Result<Option<Page<OrganizationRecord>>, ProviderError>;
+
+    /// Whether [`Identity::members`] would show somebody with this id; ids of other directories are not in it.
+    fn lists(&self, _user: &UserId) -> bool {
+        true
+    }
+
+    /// Reads the members of an organization, page by page; `None` when this provider cannot list them.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn members(
+        &self,
+        organization: &OrganizationId,
+        page: Option<&str>,
+    ) -> Result<Option<Page<UserRecord>>, ProviderError>;
 }

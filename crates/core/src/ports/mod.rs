@@ -6,10 +6,15 @@ mod billing;
 mod error;
 mod identity;
 mod inbound;
+mod pace;
+mod page;
 
 pub use billing::{
-    Billing, CancelWhen, CheckoutPage, CheckoutRequest, CheckoutState, CustomerPatch, CustomerRecord, NewCustomer,
+    Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
+    CustomerPatch, CustomerRecord, HostedChange, Listed, NewCustomer, NextInvoice, Quote, QuoteLine,
 };
 pub use error::{ErrorKind, ProviderError};
 pub use identity::{AuthError, Identity, OrganizationRecord, Session, UserRecord};
 pub use inbound::{Content, DecodeError, Hint, Inbound, Subject, Verified, VerifyError};
+pub use pace::Pace;
+pub use page::Page;

@@ -2,16 +2,24 @@
 
 use super::due;
 use crate::{
+    account::Account,
     catalog::{Catalog, Grace},
     gate,
-    snapshot::{Dues, Snapshot},
+    ids::SubscriptionId,
+    snapshot::{Dues, Item, Snapshot},
     status::Status,
-    subscription::{ScheduledChange, Subscription},
+    subscription::{CheckoutItem, ScheduledChange, Subscription},
     time::Timestamp,
 };
 
 /// The row as the snapshot makes it. What the snapshot does not tell is kept.
-pub(super) fn apply(row: &Subscription, snapshot: &Snapshot, catalog: &Catalog, now: Timestamp) -> Subscription {
+pub(super) fn apply(
+    account: &Account,
+    row: &Subscription,
+    snapshot: &Snapshot,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Subscription {
     let status = Status::of(snapshot);
     let price_id = snapshot.plan_item().map(|item| item.item_price_id.clone());
     let plan = price_id.as_ref().and_then(|price| catalog.plan_of(&snapshot.provider, price));
@@ -47,8 +55,11 @@ pub(super) fn apply(row: &Subscription, snapshot: &Snapshot, catalog: &Catalog, 
                 .and_then(|price| catalog.plan_of(&snapshot.provider, price))
                 .map(|plan| plan.name.clone()),
             seats: change.seats,
+            items: change.items.iter().map(line).collect(),
             at: change.at,
         }),
+        owed_change: row.owed_change.clone().filter(|_| !status.is_over()),
+        pause_at: snapshot.pause_at.filter(|_| !status.is_over() && status != Status::Paused),
         grace_until: dues.as_ref().and_then(|dues| grace_until(row, snapshot, dues, catalog)),
         dues,
         items: snapshot.items.clone(),
@@ -59,8 +70,36 @@ pub(super) fn apply(row: &Subscription, snapshot: &Snapshot, catalog: &Catalog, 
     if next.activated_at.is_none() && gate::access(&next, catalog.policy(), now).granted {
         next.activated_at = Some(now);
     }
-    next.due_at = due::next(&next, now);
+    next.duplicate_of = duplicate_of(account, row, &next);
+    due::remind(&mut next, catalog.policy(), now);
+    next.due_at = due::next(&next, catalog.policy(), now);
     next
+}
+
+fn line(item: &Item) -> CheckoutItem {
+    CheckoutItem { price_id: item.item_price_id.clone(), quantity: item.quantity, item_type: item.item_type }
+}
+
+/// The subscription that was live when this one became live too. Who is second is decided once, and forgotten when the
+/// first is over.
+fn duplicate_of(account: &Account, row: &Subscription, next: &Subscription) -> Option<SubscriptionId> {
+    let first = |other: &&Subscription| {
+        other.id != next.id && other.plan_group == next.plan_group && counts(other) && other.duplicate_of.is_none()
+    };
+    let mut others = account.subscriptions.iter().filter(first);
+    if !counts(next) {
+        return None;
+    }
+    match &row.duplicate_of {
+        Some(known) => others.find(|other| other.id == *known).map(|other| other.id.clone()),
+        None if counts(row) => None,
+        None => others.next().map(|other| other.id.clone()),
+    }
+}
+
+/// Whether somebody pays for it, or is about to.
+fn counts(row: &Subscription) -> bool {
+    row.status.is_live() && row.status != Status::Incomplete
 }
 
 /// When the grace ends that began with these dues. Decided once: later renewals don't extend it.

@@ -23,10 +23,14 @@ pub(super) fn between(
     now: Timestamp,
 ) -> Vec<Effect> {
     let data = subscription_data(before, next);
+    let told = |kind| match kind {
+        EffectKind::PaymentFailed => with_final(data.clone(), before, next, catalog),
+        _ => data.clone(),
+    };
     let mut effects: Vec<_> = EffectKind::ALL
         .into_iter()
         .filter(|kind| happened(*kind, before, next))
-        .map(|kind| Effect { kind, subscription_id: Some(next.id.clone()), data: data.clone() })
+        .map(|kind| Effect { kind, subscription_id: Some(next.id.clone()), data: told(kind) })
         .collect();
     // What was granted until a moment ago: an instant that has just passed must not count as "before" too.
     let until = before.and_then(|row| row.due_at).filter(|due| *due <= now);
@@ -86,6 +90,12 @@ fn happened(kind: EffectKind, before: Option<&Subscription>, next: &Subscription
         E::TrialStarted => {
             next.status == Status::InTrial && before.is_none_or(|row| row.trial_start != next.trial_start)
         }
+        E::TrialEnding => {
+            next.trial_end_told.is_some() && before.is_none_or(|row| row.trial_end_told != next.trial_end_told)
+        }
+        E::SubscriptionDuplicated => {
+            next.duplicate_of.is_some() && before.is_none_or(|row| row.duplicate_of != next.duplicate_of)
+        }
         E::TrialEnded => was == Some(Status::InTrial) && next.status != Status::InTrial,
         E::PaymentFailed => attempts(next.dues.as_ref()) > attempts(before.and_then(|row| row.dues.as_ref())),
         E::PaymentRecovered => {
@@ -108,6 +118,19 @@ fn sells_differently(row: &Subscription, next: &Subscription) -> bool {
         || row.period_end != next.period_end
         || row.trial_end != next.trial_end
         || row.scheduled != next.scheduled
+        || row.pause_at != next.pause_at
+}
+
+/// Says beside a failed payment whether it was the last attempt: `"final": true` once per invoice.
+fn with_final(mut data: Value, before: Option<&Subscription>, next: &Subscription, catalog: &Catalog) -> Value {
+    let last = |dues: &Dues| {
+        dues.exhausted || dues.next_attempt_at.is_none() || dues.attempts >= catalog.policy().final_attempt
+    };
+    let told = before
+        .and_then(|row| row.dues.as_ref())
+        .is_some_and(|known| last(known) && Some(&known.invoice) == next.dues.as_ref().map(|dues| &dues.invoice));
+    data["final"] = Value::from(!told && next.dues.as_ref().is_some_and(last));
+    data
 }
 
 /// `{"subscription": the row, "previous": what it was, only where it differs}`.
@@ -128,7 +151,7 @@ fn subscription_data(before: Option<&Subscription>, next: &Subscription) -> Valu
 fn public(row: &Subscription) -> Map<String, Value> {
     let value = serde_json::to_value(row).expect("a row has no map with keys that are not text");
     let Value::Object(mut fields) = value else { unreachable!("a struct serializes as an object") };
-    for key in ["checkout", "version", "dueAt", "observedAt", "providerVersion"] {
+    for key in ["checkout", "version", "dueAt", "observedAt", "owedChange", "providerVersion", "trialEndTold"] {
         fields.remove(key);
     }
     fields

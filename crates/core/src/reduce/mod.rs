@@ -95,7 +95,7 @@ fn take(account: &Account, snapshot: &Snapshot, catalog: &Catalog, now: Timestam
         let fate = if version == known { "is what we have" } else { "is older than what we have" };
         return Ok(nothing(account, format!("version {version} of {} {fate} ({known}) in {}", snapshot.id, row.id)));
     }
-    let next = apply::apply(&base, snapshot, catalog, now);
+    let next = apply::apply(account, &base, snapshot, catalog, now);
     Ok(finish(account, row, next, catalog, now, &how))
 }
 
@@ -117,7 +117,7 @@ fn moved_away(
         return Err(ReduceError::ForeignCustomer(snapshot.customer_id.clone()));
     };
     let gone = Snapshot { version: snapshot.version, ..Snapshot::gone(row, &snapshot.id, customer, now) };
-    let next = apply::apply(row, &gone, catalog, now);
+    let next = apply::apply(account, row, &gone, catalog, now);
     let how = format!("{} is paid by customer {} now", snapshot.id, snapshot.customer_id);
     Ok(finish(account, Some(row), next, catalog, now, &how))
 }
@@ -151,7 +151,8 @@ pub fn tick(account: &Account, id: &SubscriptionId, catalog: &Catalog, now: Time
         next.status = Status::Expired;
         next.ended_at = Some(now);
     }
-    next.due_at = due::next(&next, now);
+    due::remind(&mut next, catalog.policy(), now);
+    next.due_at = due::next(&next, catalog.policy(), now);
     let how = if abandoned { "the checkout was abandoned" } else { "time has passed" };
     finish(account, Some(row), next, catalog, now, how)
 }

@@ -17,14 +17,14 @@ use crate::{
 
 /// Writes down a checkout that is about to begin.
 pub fn begin_checkout(account: &Account, mut row: Subscription, catalog: &Catalog, now: Timestamp) -> Transition {
-    row.due_at = due::next(&row, now);
+    row.due_at = due::next(&row, catalog.policy(), now);
     finish(account, None, row, catalog, now, "a checkout began")
 }
 
 /// Writes down what our own bookkeeping of a row became (the link of a hosted page, its end).
 pub fn rewrite(account: &Account, mut next: Subscription, catalog: &Catalog, now: Timestamp, how: &str) -> Transition {
     let before = account.subscription(&next.id);
-    next.due_at = due::next(&next, now);
+    next.due_at = due::next(&next, catalog.policy(), now);
     finish(account, before, next, catalog, now, how)
 }
 

@@ -25,6 +25,7 @@ fn price(id: &str) -> Price {
         interval: Interval::Month,
         currency: "USD".parse().unwrap(),
         amount: 4900,
+        per_seat: false,
     }
 }
 
@@ -118,6 +119,7 @@ pub(super) fn snapshot(version: i64) -> Snapshot {
         ended_at: None,
         dues: None,
         scheduled: None,
+        pause_at: None,
         currency: None,
         observed_at: at(0),
     }

@@ -1,7 +1,8 @@
 //! What a change owes, and what time alone does.
 
-use super::{account, at, catalog, item, row_id, snapshot};
+use super::{account, at, catalog, catalog_with, item, row_id, snapshot};
 use crate::{
+    catalog::{Duplicates, Policy},
     effect::{EffectKind as E, Transition},
     gate::{self, Reason, View},
     ports::OrganizationRecord,
@@ -292,4 +293,80 @@ fn a_tombstone_beats_an_older_update_that_arrives_later() {
     assert_eq!(renamed.organization.display_name, "New name");
     let older = OrganizationRecord { display_name: Some("Old".into()), updated_at: Some(at(3)), ..record };
     assert_eq!(identify(&renamed, &older).after.organization.display_name, "New name");
+}
+
+#[test]
+fn the_end_of_a_trial_is_announced_once_and_again_when_it_moves() {
+    let catalog = catalog();
+    let begun = reduce(&account(), Some(&trial(1)), &catalog, at(0)).unwrap();
+    let row = &begun.after.subscriptions[0];
+    assert_eq!(row.due_at, Some(at(11)), "three days ahead");
+    assert!(!tick(&begun.after, &row.id, &catalog, at(10)).changed);
+
+    let near = tick(&begun.after, &row.id, &catalog, at(11));
+    assert_eq!(kinds(&near), [E::TrialEnding]);
+    assert_eq!(near.after.subscriptions[0].due_at, Some(at(14)));
+    assert_eq!(kinds(&reduce(&near.after, Some(&trial(1)), &catalog, at(12)).unwrap()), []);
+
+    let mut longer = trial(2);
+    longer.trial_end = Some(at(20));
+    let moved = reduce(&near.after, Some(&longer), &catalog, at(12)).unwrap();
+    assert_eq!(kinds(&moved), [E::SubscriptionUpdated]);
+    assert_eq!(moved.after.subscriptions[0].due_at, Some(at(17)));
+    assert_eq!(kinds(&tick(&moved.after, &row.id, &catalog, at(18))), [E::TrialEnding]);
+}
+
+#[test]
+fn the_end_of_a_short_trial_is_announced_half_way() {
+    let mut short = trial(1);
+    short.trial_end = Some(at(4));
+    let begun = reduce(&account(), Some(&short), &catalog(), at(0)).unwrap();
+    assert_eq!(begun.after.subscriptions[0].due_at, Some(at(2)));
+}
+
+#[test]
+fn what_is_paid_a_second_time_is_told_once_and_may_be_unwanted() {
+    let wanted = catalog();
+    let unwanted = catalog_with(Policy { duplicates: Duplicates::CancelLater, ..Policy::default() });
+    let first = reduce(&account(), Some(&snapshot(1)), &wanted, at(1)).unwrap().after;
+    let mut second = snapshot(1);
+    second.id = "sub_2".into();
+    let twice = reduce(&first, Some(&second), &wanted, at(2)).unwrap();
+    assert!(kinds(&twice).contains(&E::SubscriptionDuplicated));
+    let [one, other] = &twice.after.subscriptions[..] else { panic!("two rows") };
+    assert_eq!((&one.duplicate_of, &other.duplicate_of), (&None, &Some(one.id.clone())));
+    assert_eq!(other.due_at, Some(at(30)), "it stays");
+
+    second.version = Some(2);
+    second.period_end = Some(at(31));
+    let again = reduce(&twice.after, Some(&second), &unwanted, at(3)).unwrap();
+    assert!(!kinds(&again).contains(&E::SubscriptionDuplicated), "told before");
+    assert!(again.after.subscriptions[1].due_at.unwrap() < at(4), "somebody must end it");
+
+    let mut over = snapshot(2);
+    (over.phase, over.ended_at) = (Phase::Ended, Some(at(4)));
+    let left = reduce(&again.after, Some(&over), &unwanted, at(4)).unwrap().after;
+    second.version = Some(3);
+    let alone = reduce(&left, Some(&second), &unwanted, at(5)).unwrap().after;
+    assert_eq!(alone.subscriptions[1].duplicate_of, None, "the first one is over: this one is wanted");
+}
+
+#[test]
+fn the_last_attempt_is_said_once_per_invoice() {
+    let catalog = catalog();
+    let mut account = reduce(&account(), Some(&snapshot(1)), &catalog, at(1)).unwrap().after;
+    let mut fails = |version, attempts, next_attempt_at, invoice: &str| {
+        let mut seen = snapshot(version);
+        let invoice = Some(invoice.to_owned());
+        seen.dues = Some(Dues { since: at(2), attempts, next_attempt_at, invoice, exhausted: false });
+        let failed = reduce(&account, Some(&seen), &catalog, at(2)).unwrap();
+        account = failed.after;
+        let told = failed.effects.iter().find(|effect| effect.kind == E::PaymentFailed).expect("it was told");
+        told.data["final"].as_bool().expect("it says whether it is the last")
+    };
+    assert!(!fails(2, 1, Some(at(5)), "one"));
+    assert!(!fails(3, 2, Some(at(8)), "one"));
+    assert!(fails(4, 3, Some(at(11)), "one"), "the third counts as the last");
+    assert!(!fails(5, 4, None, "one"), "said before");
+    assert!(fails(6, 5, None, "another"), "nothing more is planned");
 }
