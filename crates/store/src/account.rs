@@ -2,13 +2,15 @@
 
 use tollkeeper_core::{
     account::Account,
-    effect::{EffectKind, Transition},
+    effect::Transition,
     ids::OrganizationId,
     organization::{Customer, Organization},
     time::Timestamp,
 };
 
-use crate::{C, Constraint, Error, Tx, customer, customer::Linked, history, organization, outbox, subscription};
+use crate::{
+    C, Constraint, Error, Tx, customer, customer::Linked, history, macros::Both, organization, outbox, subscription,
+};
 
 /// How many subscriptions that are over an account carries.
 const OVER: i64 = 50;
@@ -78,12 +80,64 @@ pub async fn load(c: C<'_>, id: &OrganizationId) -> Result<Option<Account>, Erro
 ///
 /// # Errors
 /// As [`load`].
-pub async fn load_with(mut c: C<'_>, id: &OrganizationId, wanted: Option<&str>) -> Result<Option<Account>, Error> {
-    // The organization first: its version guards everything that is read after it.
-    let Some(organization) = organization::get(c.again(), id).await? else { return Ok(None) };
-    let customers = customer::list(c.again(), id).await?;
-    let subscriptions = subscription::load(c, id, wanted, OVER).await?;
-    Ok(Some(Account { organization, customers, subscriptions }))
+pub async fn load_with(c: C<'_>, id: &OrganizationId, wanted: Option<&str>) -> Result<Option<Account>, Error> {
+    Ok(read(c, &[id.as_str()], wanted).await?.pop())
+}
+
+/// As [`load`] for many at once, in as many statements as for one: those of `ids` that exist, by id.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_many(c: C<'_>, ids: &[OrganizationId]) -> Result<Vec<Account>, Error> {
+    let ids: Vec<&str> = ids.iter().map(OrganizationId::as_str).collect();
+    read(c, &ids, None).await
+}
+
+row! {
+    /// The customer beside an organization; empty where it has none.
+    struct OwnCustomer { provider: Option<String>, provider_customer_id: Option<String> }
+}
+
+async fn read(mut c: C<'_>, ids: &[&str], wanted: Option<&str>) -> Result<Vec<Account>, Error> {
+    type Joined = Both<organization::Row, OwnCustomer>;
+    // The organizations first: their versions guard everything that is read after them.
+    let rows: Vec<Joined> = sql!(
+        c.again(),
+        all Joined among ids,
+        "
+        SELECT o.id, o.display_name, o.external_id, o.email, o.locale, o.currency, o.billing_provider, o.had_trial, o.version,
+        o.identity_updated_at, o.deletion_began_at, o.deleted_at, o.created_at, o.updated_at, c.provider, c.provider_customer_id
+        FROM organization AS o
+        LEFT JOIN customer AS c
+          ON c.organization_id = o.id
+        WHERE o.id",
+        "ORDER BY o.id, c.provider"
+    )?;
+    let mut accounts: Vec<Account> = Vec::with_capacity(ids.len());
+    for Both(row, customer) in rows {
+        let organization = row.read()?;
+        if accounts.last().is_none_or(|last| last.organization.id != organization.id) {
+            accounts.push(Account { organization, customers: Vec::new(), subscriptions: Vec::new() });
+        }
+        if let (Some(account), Some(provider), Some(id)) =
+            (accounts.last_mut(), customer.provider, customer.provider_customer_id)
+        {
+            account.customers.push(Customer { provider: provider.into(), id: id.into() });
+        }
+    }
+    if accounts.is_empty() {
+        return Ok(accounts);
+    }
+    let mut subscriptions = subscription::load(c, ids, wanted, OVER).await?.into_iter().peekable();
+    for account in &mut accounts {
+        let id = &account.organization.id;
+        // Both come in the order of the organizations. One that came into being between the two statements is passed over.
+        while subscriptions.next_if(|row| row.organization_id < *id).is_some() {}
+        while let Some(row) = subscriptions.next_if(|row| row.organization_id == *id) {
+            account.subscriptions.push(row);
+        }
+    }
+    Ok(accounts)
 }
 
 /// Writes a decision, all of it or nothing: the organization under its next version, the row that changes, customers
@@ -120,12 +174,7 @@ pub async fn save(
     save_customers(tx, before, &transition.after).await?;
     let seq = version + 1;
     history::insert(tx, &before.organization.id, seq, transition, cause, now).await?;
-    for effect in &transition.effects {
-        let position = EffectKind::ALL.iter().position(|kind| *kind == effect.kind).unwrap_or(EffectKind::ALL.len());
-        for sink in sinks {
-            outbox::insert(tx, &before.organization.id, seq, position, sink, effect, now).await?;
-        }
-    }
+    outbox::insert(tx, &before.organization.id, seq, &transition.effects, sinks, now).await?;
     Ok(Saved::Written { seq })
 }
 

@@ -125,3 +125,31 @@ pub async fn list(c: C<'_>, organization: &OrganizationId) -> Result<Vec<Custome
     )?;
     Ok(rows.into_iter().map(Row::read).collect())
 }
+
+/// Reads at most `limit` customers at a provider, by organization, those after `after`.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn page(
+    c: C<'_>,
+    provider: &Provider,
+    after: Option<&OrganizationId>,
+    limit: i64,
+) -> Result<Vec<(OrganizationId, ProviderCustomerId)>, Error> {
+    row! { struct Page { organization_id: String, provider_customer_id: String } }
+    let rows: Vec<Page> = sql!(
+        c,
+        all Page,
+        "
+        SELECT organization_id, provider_customer_id
+        FROM customer
+        WHERE organization_id > $2
+          AND provider = $1
+        ORDER BY organization_id
+        LIMIT $3",
+        provider.as_str(),
+        after.map_or("", OrganizationId::as_str),
+        limit
+    )?;
+    Ok(rows.into_iter().map(|row| (row.organization_id.into(), row.provider_customer_id.into())).collect())
+}

@@ -11,7 +11,9 @@ use std::{
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
 
 use crate::{
-    Error, StoreError, dialect,
+    Error, StoreError,
+    dialect::{self, Suspicion},
+    group::{Line, Member},
     schema::{self, Schema},
 };
 
@@ -49,12 +51,10 @@ pub struct Db(pub(crate) Pools);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
-    /// SQLite: a pool of one for writing, and readers that cannot write.
-    Lite {
-        writer: SqlitePool,
-        readers: SqlitePool,
-    },
-    Pg(PgPool),
+    /// SQLite: a line in front of the one writer, and readers that cannot write.
+    Lite { writer: Line, readers: SqlitePool },
+    /// Postgres, with what is known about its sessions.
+    Pg(PgPool, Suspicion),
 }
 
 /// A connection for reading. Returned to its pool when dropped.
@@ -72,7 +72,7 @@ pub struct Tx(pub(crate) TxKind);
 
 #[derive(Debug)]
 pub(crate) enum TxKind {
-    Lite(Transaction<'static, Sqlite>),
+    Lite(Member),
     Pg(Transaction<'static, Postgres>),
 }
 
@@ -125,25 +125,27 @@ impl Tx {
     /// Borrows the transaction for one call.
     pub fn c(&mut self) -> C<'_> {
         match &mut self.0 {
-            TxKind::Lite(transaction) => C::Lite(transaction),
+            TxKind::Lite(member) => C::Lite(member.connection()),
             TxKind::Pg(transaction) => C::Pg(transaction),
         }
     }
 
     async fn commit(self) -> Result<(), Error> {
         match self.0 {
-            TxKind::Lite(transaction) => transaction.commit().await?,
-            TxKind::Pg(transaction) => transaction.commit().await?,
+            TxKind::Lite(member) => member.commit().await,
+            TxKind::Pg(transaction) => Ok(transaction.commit().await?),
         }
-        Ok(())
     }
 
     async fn rollback(self) -> Result<(), Error> {
         match self.0 {
-            TxKind::Lite(transaction) => transaction.rollback().await?,
-            TxKind::Pg(transaction) => transaction.rollback().await?,
+            TxKind::Lite(member) => member.rollback().await,
+            TxKind::Pg(transaction) => {
+                // The transaction is gone either way; the reason to tell is the one before.
+                let _ = transaction.rollback().await;
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 
@@ -170,7 +172,7 @@ impl Db {
 
     /// Whether this is Postgres; for messages such as "a worker beside the server needs Postgres", not for SQL.
     pub fn is_postgres(&self) -> bool {
-        matches!(self.0, Pools::Pg(_))
+        matches!(self.0, Pools::Pg(..))
     }
 
     /// Brings the schema to this version, one process at a time; does nothing when it is there.
@@ -207,7 +209,7 @@ impl Db {
     pub async fn read(&self) -> Result<Conn, Error> {
         Ok(match &self.0 {
             Pools::Lite { readers, .. } => Conn::Lite(readers.acquire().await?),
-            Pools::Pg(pool) => Conn::Pg(pool.acquire().await?),
+            Pools::Pg(pool, _) => Conn::Pg(dialect::acquire_alive(pool).await?),
         })
     }
 
@@ -221,6 +223,9 @@ impl Db {
     /// `f` **may run again**, a bounded number of times, when the database was busy, chose it as the victim of a
     /// deadlock or a serialization conflict, failed over, or lost the connection, even while it answered the commit. So
     /// `f` calls no provider and keeps nothing from an earlier run; what it writes is guarded by a version or a key.
+    ///
+    /// On SQLite several writers that wait for each other share one commit. Each is undone by itself when it fails, and
+    /// each hears of its end when all of it is durable.
     ///
     /// An error of a store function must leave `f` as an error: after a refused statement Postgres commits nothing
     /// more, while SQLite would. Turn it into an answer outside.
@@ -257,7 +262,11 @@ impl Db {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
-            if run == RUNS || !failure.store_error().is_some_and(Error::is_worth_another_run) {
+            let error = failure.store_error();
+            if let Some(error) = error {
+                dialect::suspect(&self.0, error);
+            }
+            if run == RUNS || !error.is_some_and(Error::is_worth_another_run) {
                 return Err(failure);
             }
             tokio::time::sleep(pause).await;
@@ -278,8 +287,7 @@ impl Db {
                 Ok(value)
             }
             Err(error) => {
-                // The transaction is gone either way; the reason to tell is the first one.
-                let _ = scope.tx.rollback().await;
+                scope.tx.rollback().await?;
                 Err(error)
             }
         }
@@ -290,9 +298,9 @@ impl Db {
         match &self.0 {
             Pools::Lite { writer, readers } => {
                 readers.close().await;
-                writer.close().await;
+                writer.pool().close().await;
             }
-            Pools::Pg(pool) => pool.close().await,
+            Pools::Pg(pool, _) => pool.close().await,
         }
     }
 }

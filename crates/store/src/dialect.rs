@@ -1,27 +1,37 @@
 //! Every difference between SQLite and Postgres, as a named function. Nobody else asks which engine it is.
 
 use std::{
-    fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr, time::Duration,
+    fs::OpenOptions,
+    io::ErrorKind,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use sqlx::{
-    Connection, QueryBuilder, Sqlite,
+    Connection, Executor, PgPool, Postgres, QueryBuilder, Sqlite,
     migrate::Migrator,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-    types::Json,
 };
-use tollkeeper_core::{
-    ids::{EventId, OrganizationId, Source, UserId},
-    time::MachineTime,
-};
+use tollkeeper_core::ids::{OrganizationId, UserId};
 
 use crate::{
     Constraint, Error,
     db::{C, Options, Pools, TxKind},
-    inbox::{Batch, Mark},
+    group::Line,
+    inbox::Batch,
+    notice::Channel,
     value::{At, at},
 };
+
+/// What every session on Postgres is told. Our statements find few rows by keys: planning one takes longer than running
+/// it, compiling one never pays, and a plan that was made while a table was small must still be right when it has grown.
+/// Source: PostgreSQL 15 documentation, "Query Planning".
+const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off";
 
 /// Opens the pools that an address asks for.
 pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools, Error> {
@@ -29,12 +39,26 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools, Error
         Some(("sqlite", _)) => connect_sqlite(url, options).await,
         Some(("postgres" | "postgresql", _)) => {
             let address = PgConnectOptions::from_str(url).map_err(|error| Error::Address(error.to_string()))?;
+            let suspicion = Suspicion::default();
+            let suspected = suspicion.clone();
             let pool = PgPoolOptions::new()
                 .max_connections(options.max_connections)
                 .acquire_timeout(options.acquire_timeout)
+                // Readers ask themselves; a writer that meets a dead connection runs again.
+                .test_before_acquire(false)
+                .before_acquire(move |_, session| {
+                    let usable = !suspected.covers(session.age);
+                    Box::pin(async move { Ok(usable) })
+                })
+                .after_connect(|session, _| {
+                    Box::pin(async move {
+                        session.execute(SESSION).await?;
+                        Ok(())
+                    })
+                })
                 .connect_with(address)
                 .await?;
-            Ok(Pools::Pg(pool))
+            Ok(Pools::Pg(pool, suspicion))
         }
         _ => Err(Error::Address("it begins with `sqlite:` or `postgres://`".to_owned())),
     }
@@ -69,6 +93,7 @@ async fn connect_sqlite(url: &str, options: &Options) -> Result<Pools, Error> {
             .min_connections(u32::from(in_memory))
             .max_lifetime(None)
             .idle_timeout(None)
+            .test_before_acquire(false)
             .acquire_timeout(options.acquire_timeout)
     };
     let mut pause = Duration::from_millis(5);
@@ -83,16 +108,60 @@ async fn connect_sqlite(url: &str, options: &Options) -> Result<Pools, Error> {
         }
     };
     let readers = pool(options.read_only_pool.max(1)).connect_lazy_with(address.pragma("query_only", "ON"));
-    Ok(Pools::Lite { writer, readers })
+    Ok(Pools::Lite { writer: Line::new(writer, options.acquire_timeout), readers })
 }
 
-/// Begins a transaction that is going to write. SQLite takes its one write lock at once: a reader that becomes a writer
-/// later would be refused without being able to wait.
+/// Begins a transaction that is going to write.
 pub(crate) async fn begin(pools: &Pools) -> Result<TxKind, Error> {
     Ok(match pools {
-        Pools::Lite { writer, .. } => TxKind::Lite(writer.begin_with("BEGIN IMMEDIATE").await?),
-        Pools::Pg(pool) => TxKind::Pg(pool.begin().await?),
+        Pools::Lite { writer, .. } => TxKind::Lite(writer.join().await?),
+        Pools::Pg(pool, _) => TxKind::Pg(pool.begin().await?),
     })
+}
+
+/// Takes a connection that answers; those that do not are closed on the way.
+pub(crate) async fn acquire_alive(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
+    loop {
+        let mut connection = pool.acquire().await?;
+        if connection.ping().await.is_ok() {
+            return Ok(connection);
+        }
+        connection.close_on_drop();
+    }
+}
+
+/// Sessions on Postgres that began before one was lost, or found its server to be a standby, are not used again: what
+/// happened to one, a restart or a failover, happened to all.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Suspicion(Arc<Mutex<Option<Instant>>>);
+
+impl Suspicion {
+    fn covers(&self, age: Duration) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|since| since.elapsed() < age)
+    }
+}
+
+/// Looks at why a write failed, for what it says about other sessions.
+pub(crate) fn suspect(pools: &Pools, failure: &Error) {
+    let (Pools::Pg(_, suspicion), Error::Unavailable(error)) = (pools, failure) else { return };
+    let lost = match &**error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["25006", "57P01", "57P02"].contains(&&*code) || code.starts_with("08"))
+        }
+        _ => false,
+    };
+    if lost {
+        *suspicion.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
+
+/// The server, for a connection beside the pool; `None` on SQLite.
+pub(crate) fn server(pools: &Pools) -> Option<PgConnectOptions> {
+    match pools {
+        Pools::Lite { .. } => None,
+        Pools::Pg(pool, _) => Some((*pool.connect_options()).clone()),
+    }
 }
 
 /// Runs the migrations of one engine or of the other, one process at a time.
@@ -101,11 +170,11 @@ pub(crate) async fn migrate(pools: &Pools, sqlite: &Migrator, postgres: &Migrato
         Pools::Lite { writer, .. } => {
             // The migrator takes no lock on SQLite. An outer write transaction is one: whoever comes second waits for
             // it and then finds everything done.
-            let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+            let mut tx = writer.pool().begin_with("BEGIN IMMEDIATE").await?;
             sqlite.run_direct(None, &mut *tx, false).await?;
             tx.commit().await?;
         }
-        Pools::Pg(pool) => {
+        Pools::Pg(pool, _) => {
             // The migrator takes an advisory lock and keeps it when a step fails, so it gets a connection of its own,
             // which ends with it.
             let mut connection = pool.acquire().await?.detach();
@@ -204,31 +273,6 @@ pub(crate) async fn table_exists(c: C<'_>, name: &str) -> Result<bool, Error> {
     Ok(found.is_some_and(|found| found.name == name))
 }
 
-/// The versions of the organizations in a list; SQLite takes the list as a JSON array, Postgres as an array.
-pub(crate) async fn organization_versions(
-    c: C<'_>,
-    ids: &[OrganizationId],
-) -> Result<Vec<(OrganizationId, i64)>, Error> {
-    row! { struct Row { id: String, version: i64 } }
-    let rows = match c {
-        C::Lite(c) => {
-            sqlx::query_as::<_, Row>(
-                "SELECT id, version FROM organization WHERE id IN (SELECT value FROM json_each($1))",
-            )
-            .bind(Json(ids))
-            .fetch_all(c)
-            .await
-        }
-        C::Pg(c) => {
-            sqlx::query_as::<_, Row>("SELECT id, version FROM organization WHERE id = ANY($1)")
-                .bind(ids.iter().map(OrganizationId::as_str).collect::<Vec<_>>())
-                .fetch_all(c)
-                .await
-        }
-    }?;
-    Ok(rows.into_iter().map(|row| (row.id.into(), row.version)).collect())
-}
-
 /// The holders of the members that have, or had, an id at the identity provider.
 pub(crate) async fn holders_of_user(
     c: C<'_>,
@@ -310,47 +354,13 @@ pub(crate) async fn put_deliveries(c: C<'_>, batch: &[&Batch<'_>]) -> Result<Vec
     })
 }
 
-/// Gives the pending ones of a list of deliveries another state.
-pub(crate) async fn mark_deliveries(c: C<'_>, source: &Source, ids: &[EventId], mark: &Mark<'_>) -> Result<u64, Error> {
-    let Mark { state, why, error, next_attempt_at, attempts } = mark;
-    let (state, next_attempt_at): (_, Option<At<MachineTime>>) = (state.as_str(), at(*next_attempt_at));
-    let done = match c {
-        C::Lite(c) => sqlx::query(
-            "
-            UPDATE inbox
-            SET state = $3, why = COALESCE($4, why), last_error = COALESCE($5, last_error), next_attempt_at = $6, attempts = attempts + $7
-            WHERE source = $1
-              AND event_id IN (SELECT value FROM json_each($2))
-              AND state = 'pending'",
-        )
-        .bind(source.as_str())
-        .bind(Json(ids))
-        .bind(state)
-        .bind(*why)
-        .bind(*error)
-        .bind(next_attempt_at)
-        .bind(*attempts)
-        .execute(c)
-        .await?
-        .rows_affected(),
-        C::Pg(c) => sqlx::query(
-            "
-            UPDATE inbox
-            SET state = $3, why = COALESCE($4, why), last_error = COALESCE($5, last_error), next_attempt_at = $6, attempts = attempts + $7
-            WHERE source = $1
-              AND event_id = ANY($2)
-              AND state = 'pending'",
-        )
-        .bind(source.as_str())
-        .bind(ids.iter().map(EventId::as_str).collect::<Vec<_>>())
-        .bind(state)
-        .bind(*why)
-        .bind(*error)
-        .bind(next_attempt_at)
-        .bind(*attempts)
-        .execute(c)
-        .await?
-        .rows_affected(),
-    };
-    Ok(done)
+/// Tells other processes something when the transaction commits. On SQLite there are none.
+pub(crate) async fn tell(c: C<'_>, channel: Channel, payload: &str) -> Result<(), Error> {
+    match c {
+        C::Lite(_) => {}
+        C::Pg(c) => {
+            sqlx::query("SELECT pg_notify($1, $2)").bind(channel.as_str()).bind(payload).execute(c).await?;
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Leases: who works on what, for a while. They save work and never carry correctness.
 
+use std::collections::{BTreeSet, HashSet};
+
 use tollkeeper_core::time::MachineTime;
 
 use crate::{Error, Tx, value::At};
@@ -9,22 +11,36 @@ use crate::{Error, Tx, value::At};
 /// # Errors
 /// Only the database's own.
 pub async fn acquire(tx: &mut Tx, key: &str, owner: &str, now: MachineTime, until: MachineTime) -> Result<bool, Error> {
-    let rows = sql!(
+    Ok(!acquire_many(tx, &[key], owner, now, until).await?.is_empty())
+}
+
+/// Takes or renews many leases in one statement; answers the keys of those that are ours until `until`.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn acquire_many(
+    tx: &mut Tx,
+    keys: &[&str],
+    owner: &str,
+    now: MachineTime,
+    until: MachineTime,
+) -> Result<HashSet<String>, Error> {
+    row! { struct Taken { key: String } }
+    // Each once, and in an order that everybody keeps: two that take the same leases do not wait for each other in turns.
+    let keys: BTreeSet<&str> = keys.iter().copied().collect();
+    let rows: Vec<Taken> = sql!(
         tx.c(),
-        exec,
+        all Taken rows keys,
+        "INSERT INTO lease (key, owner, expires_at, acquired_at)",
         "
-        INSERT INTO lease (key, owner, expires_at)
-        VALUES ($1, $2, $4)
         ON CONFLICT (key) DO UPDATE
-        SET owner = excluded.owner, expires_at = excluded.expires_at
+        SET owner = excluded.owner, expires_at = excluded.expires_at, acquired_at = excluded.acquired_at
         WHERE lease.owner = excluded.owner
-           OR lease.expires_at <= $3",
-        key,
-        owner,
-        At(now),
-        At(until)
+           OR lease.expires_at <= excluded.acquired_at
+        RETURNING key",
+        |key| (*key, owner, At(until), At(now))
     )?;
-    Ok(rows == 1)
+    Ok(rows.into_iter().map(|row| row.key).collect())
 }
 
 /// Gives a lease back; does nothing when it is somebody else's by now.

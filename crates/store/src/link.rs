@@ -1,5 +1,7 @@
 //! Whose is this id at a provider: the one table whose keys span organizations.
 
+use std::collections::HashMap;
+
 use tollkeeper_core::ids::{OrganizationId, Provider};
 
 use crate::{C, Error, Tx};
@@ -62,6 +64,33 @@ pub async fn find(
         external_id
     )?;
     Ok(row.map(|row| (row.organization_id.into(), row.our_id)))
+}
+
+/// Finds whose many ids are, and which rows of ours they stand for; an id that is nobody's is not in the answer.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn find_many(
+    c: C<'_>,
+    provider: &Provider,
+    kind: LinkKind,
+    external_ids: &[&str],
+) -> Result<HashMap<String, (OrganizationId, Option<String>)>, Error> {
+    row! { struct Row { external_id: String, organization_id: String, our_id: Option<String> } }
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row among external_ids,
+        "
+        SELECT external_id, organization_id, our_id
+        FROM provider_link
+        WHERE provider = $2
+          AND kind = $3
+          AND external_id",
+        "",
+        provider.as_str(),
+        kind.as_str()
+    )?;
+    Ok(rows.into_iter().map(|row| (row.external_id, (row.organization_id.into(), row.our_id))).collect())
 }
 
 /// Claims an id for an organization, if nobody has it. The first claim stays: `our_id` of a repeated one is not

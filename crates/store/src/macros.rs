@@ -24,8 +24,13 @@ macro_rules! row {
 
 /// Runs one statement on whichever engine `$c` is connected to.
 ///
-/// `sql!(c, one Row, "… $1 …", a)` reads one row, `opt` at most one, `all` all; `sql!(c, exec, "…", a)` answers the
-/// number of rows it touched. `lite "…" pg "…"` takes two texts where the engines differ; only `dialect.rs` uses that.
+/// - `sql!(c, one Row, "… $1 …", a)` reads one row, `opt` at most one, `all` all.
+/// - `sql!(c, exec, "…", a)` answers the number of rows it touched.
+/// - `sql!(c, all Row among ids, "… WHERE id", "AND b = $2", b)` has a condition between the two halves: one of a list of
+///   texts, which is `$1`. Likewise `exec among`.
+/// - `sql!(c, exec rows items, "INSERT INTO t (a, b)", "ON CONFLICT …", |item| (item.a, item.b))` inserts all of a list in
+///   one statement, and nothing when it is empty. Likewise `all Row rows`, with RETURNING.
+/// - `lite "…" pg "…"` takes two texts where the engines differ; only `dialect.rs` uses that.
 macro_rules! sql {
     (@go one $t:ty, $q:expr, $c:expr, $($a:expr),*) => { sqlx::query_as::<_, $t>($q)$(.bind($a))*.fetch_one($c).await };
     (@go opt $t:ty, $q:expr, $c:expr, $($a:expr),*) => { sqlx::query_as::<_, $t>($q)$(.bind($a))*.fetch_optional($c).await };
@@ -33,6 +38,34 @@ macro_rules! sql {
     (@go exec $t:ty, $q:expr, $c:expr, $($a:expr),*) => {
         sqlx::query($q)$(.bind($a))*.execute($c).await.map(|done| done.rows_affected())
     };
+    (@rows exec $t:ty, $c:expr, $items:expr, $text:expr, $item:ident, $($a:expr),*) => {{
+        let mut query = sqlx::query(sqlx::AssertSqlSafe($text));
+        for $item in $items.iter() {
+            query = query$(.bind($a))*;
+        }
+        query.execute($c).await.map(|done| done.rows_affected())
+    }};
+    (@rows all $t:ty, $c:expr, $items:expr, $text:expr, $item:ident, $($a:expr),*) => {{
+        let mut query = sqlx::query_as::<_, $t>(sqlx::AssertSqlSafe($text));
+        for $item in $items.iter() {
+            query = query$(.bind($a))*;
+        }
+        query.fetch_all($c).await
+    }};
+    ($c:expr, $m:ident ($t:ty) rows $items:expr, $insert:expr, $conflict:expr, |$item:ident| ($($a:expr),* $(,)?)) => {{
+        let columns = [$(stringify!($a)),*].len();
+        let text = $crate::macros::insert_rows($insert, $conflict, $items.len(), columns);
+        match $c {
+            // There is no INSERT of no rows.
+            _ if $items.is_empty() => Ok(Default::default()),
+            $crate::db::C::Lite(c) => sql!(@rows $m $t, c, $items, text, $item, $($a),*),
+            $crate::db::C::Pg(c) => sql!(@rows $m $t, c, $items, text, $item, $($a),*),
+        }
+        .map_err($crate::Error::from)
+    }};
+    ($c:expr, exec rows $($rest:tt)*) => { sql!($c, exec (()) rows $($rest)*) };
+    ($c:expr, $m:ident $t:ident rows $($rest:tt)*) => { sql!($c, $m ($t) rows $($rest)*) };
+    ($c:expr, exec among $($rest:tt)*) => { sql!($c, exec (()) among $($rest)*) };
     ($c:expr, exec, $($rest:tt)*) => { sql!($c, exec (), $($rest)*) };
     (@on $c:expr, $m:ident $t:ty, $l:expr, $p:expr $(, $a:expr)*) => {
         match $c {
@@ -41,8 +74,51 @@ macro_rules! sql {
         }
         .map_err($crate::Error::from)
     };
+    ($c:expr, $m:ident ($t:ty) among $ids:expr, $before:expr, $after:expr $(, $a:expr)* $(,)?) => {
+        match $c {
+            $crate::db::C::Lite(c) => {
+                let text = concat!($before, " IN (SELECT value FROM json_each($1)) ", $after);
+                sql!(@go $m $t, text, c, sqlx::types::Json($ids) $(, $a)*)
+            }
+            $crate::db::C::Pg(c) => {
+                let text = concat!($before, " = ANY($1) ", $after);
+                sql!(@go $m $t, text, c, $ids $(, $a)*)
+            }
+        }
+        .map_err($crate::Error::from)
+    };
+    ($c:expr, $m:ident $t:ident among $($rest:tt)*) => { sql!($c, $m ($t) among $($rest)*) };
     ($c:expr, $m:ident $t:ty, lite $l:literal pg $p:literal $(, $a:expr)* $(,)?) => {
         sql!(@on $c, $m $t, $l, $p $(, $a)*)
     };
     ($c:expr, $m:ident $t:ty, $q:expr $(, $a:expr)* $(,)?) => { sql!(@on $c, $m $t, $q, $q $(, $a)*) };
+}
+
+/// Two row types read from the columns of one row, as a join returns them.
+pub(crate) struct Both<A, B>(pub(crate) A, pub(crate) B);
+
+impl<'r, R: sqlx::Row, A: sqlx::FromRow<'r, R>, B: sqlx::FromRow<'r, R>> sqlx::FromRow<'r, R> for Both<A, B> {
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self(A::from_row(row)?, B::from_row(row)?))
+    }
+}
+
+/// The text of an INSERT of so many rows of so many columns.
+pub(crate) fn insert_rows(insert: &str, conflict: &str, rows: usize, columns: usize) -> String {
+    let mut text = format!("{insert} VALUES ");
+    for row in 0..rows {
+        for column in 0..columns {
+            let before = match (row, column) {
+                (0, 0) => "(",
+                (_, 0) => "), (",
+                _ => ", ",
+            };
+            text.push_str(before);
+            text.push('$');
+            text.push_str(&(row * columns + column + 1).to_string());
+        }
+    }
+    text.push_str(") ");
+    text.push_str(conflict);
+    text
 }

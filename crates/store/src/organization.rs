@@ -3,12 +3,12 @@
 use tollkeeper_core::{ids::OrganizationId, organization::Organization, time::Timestamp};
 
 use crate::{
-    C, Error, Tx, dialect,
+    C, Error, Tx,
     value::{At, at, instant},
 };
 
 row! {
-    struct Row {
+    pub(crate) struct Row {
         id: String,
         display_name: String,
         external_id: Option<String>,
@@ -27,7 +27,7 @@ row! {
 }
 
 impl Row {
-    fn read(self) -> Result<Organization, Error> {
+    pub(crate) fn read(self) -> Result<Organization, Error> {
         let corrupt =
             |column, problem: String| Error::Corrupt { table: "organization", column, id: self.id.clone(), problem };
         let absent = |column| {
@@ -151,7 +151,10 @@ async fn put(tx: &mut Tx, organization: &Organization, expected_version: i64, ve
 /// # Errors
 /// Only the database's own.
 pub async fn versions(c: C<'_>, ids: &[OrganizationId]) -> Result<Vec<(OrganizationId, i64)>, Error> {
-    dialect::organization_versions(c, ids).await
+    row! { struct Version { id: String, version: i64 } }
+    let ids: Vec<&str> = ids.iter().map(OrganizationId::as_str).collect();
+    let rows: Vec<Version> = sql!(c, all Version among &ids, "SELECT id, version FROM organization WHERE id", "")?;
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.version)).collect())
 }
 
 /// Reads at most `limit`, by id, those after `after`; the deleted ones too.

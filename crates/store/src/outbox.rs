@@ -104,28 +104,29 @@ impl Row {
     }
 }
 
+/// Writes what a decision owes, once for every sink.
 pub(crate) async fn insert(
     tx: &mut Tx,
     organization: &OrganizationId,
     seq: i64,
-    position: usize,
-    sink: &str,
-    effect: &Effect,
+    effects: &[Effect],
+    sinks: &[&str],
     now: Timestamp,
 ) -> Result<(), Error> {
+    let position = |kind: EffectKind| EffectKind::ALL.iter().position(|known| *known == kind);
+    let owed: Vec<(&Effect, &str, i64)> = effects
+        .iter()
+        .flat_map(|effect| {
+            let position = position(effect.kind).and_then(|place| i64::try_from(place).ok()).unwrap_or(i64::MAX);
+            sinks.iter().map(move |sink| (effect, *sink, position))
+        })
+        .collect();
     sql!(
         tx.c(),
-        exec,
-        "
-        INSERT INTO outbox (organization_id, seq, kind, sink, position, at, payload)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        organization.as_str(),
-        seq,
-        effect.kind.as_str(),
-        sink,
-        i64::try_from(position).unwrap_or(i64::MAX),
-        At(now),
-        Json(effect)
+        exec rows owed,
+        "INSERT INTO outbox (organization_id, seq, kind, sink, position, at, payload)",
+        "",
+        |owed| (organization.as_str(), seq, owed.0.kind.as_str(), owed.1, owed.2, At(now), Json(owed.0))
     )?;
     Ok(())
 }

@@ -55,7 +55,12 @@ CREATE TABLE subscription (
     activated_at             timestamptz,
     scheduled_plan           text,
     scheduled_seats          bigint,
+    scheduled_items          jsonb,
     scheduled_at             timestamptz,
+    owed_change              jsonb,
+    pause_at                 timestamptz,
+    duplicate_of             text COLLATE "C",
+    trial_end_told           timestamptz,
     past_due_since           timestamptz,
     grace_until              timestamptz,
     dues_attempts            bigint           NOT NULL DEFAULT 0,
@@ -132,6 +137,7 @@ CREATE TABLE member (
     CONSTRAINT member_pkey PRIMARY KEY (organization_id, holder)
 );
 
+-- The event comes first in the key: a list of events is found one by one, whatever a plan thinks of the sources.
 -- The body comes last, as in the other engine, where that matters.
 CREATE TABLE inbox (
     source          text COLLATE "C" NOT NULL,
@@ -147,13 +153,13 @@ CREATE TABLE inbox (
     next_attempt_at timestamptz,
     last_error      text,
     body            bytea            NOT NULL DEFAULT '',
-    CONSTRAINT inbox_pkey PRIMARY KEY (source, event_id),
+    CONSTRAINT inbox_pkey PRIMARY KEY (event_id, source),
     CONSTRAINT inbox_state CHECK (state IN ('pending', 'done', 'ignored', 'dead'))
 );
 
 CREATE INDEX inbox_pending ON inbox (source, subject, received_at, next_attempt_at, state) WHERE state = 'pending';
 CREATE INDEX inbox_received ON inbox (received_at);
-CREATE INDEX inbox_closed ON inbox (state, received_at) WHERE state <> 'pending';
+CREATE INDEX inbox_closed ON inbox (state, received_at, source) WHERE state <> 'pending';
 
 CREATE TABLE outbox (
     organization_id text COLLATE "C" NOT NULL,
@@ -174,9 +180,10 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_pending ON outbox (sink, organization_id, seq, position) WHERE state = 'pending';
 
 CREATE TABLE lease (
-    key        text COLLATE "C" NOT NULL,
-    owner      text             NOT NULL DEFAULT '',
-    expires_at timestamptz,
+    key         text COLLATE "C" NOT NULL,
+    owner       text             NOT NULL DEFAULT '',
+    expires_at  timestamptz,
+    acquired_at timestamptz,
     CONSTRAINT lease_pkey PRIMARY KEY (key)
 );
 
@@ -185,3 +192,37 @@ CREATE TABLE cursor (
     value text             NOT NULL DEFAULT '',
     CONSTRAINT cursor_pkey PRIMARY KEY (name)
 );
+
+-- Keys of the product's backend. The secret is nowhere; its SHA-256 is enough to recognise it.
+CREATE TABLE api_key (
+    id              text COLLATE "C" NOT NULL,
+    hash            bytea            NOT NULL,
+    name            text             NOT NULL DEFAULT '',
+    scopes          jsonb            NOT NULL DEFAULT '[]',
+    organization_id text COLLATE "C",
+    created_at      timestamptz,
+    last_used_at    timestamptz,
+    revoked_at      timestamptz,
+    CONSTRAINT api_key_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX api_key_hash ON api_key (hash);
+
+-- What a comparison with a provider found. What belongs to no organization of ours has an empty one.
+CREATE TABLE drift (
+    organization_id text COLLATE "C" NOT NULL,
+    id              text COLLATE "C" NOT NULL,
+    at              timestamptz,
+    provider        text             NOT NULL DEFAULT '',
+    subscription_id text COLLATE "C",
+    class           text             NOT NULL DEFAULT 'missed',
+    field           text             NOT NULL DEFAULT '',
+    expected        jsonb,
+    found           jsonb,
+    repaired        boolean          NOT NULL DEFAULT FALSE,
+    why             text             NOT NULL DEFAULT '',
+    CONSTRAINT drift_pkey PRIMARY KEY (organization_id, id),
+    CONSTRAINT drift_class CHECK (class IN ('missed', 'edited', 'ours', 'amount'))
+);
+
+CREATE INDEX drift_at ON drift (at);

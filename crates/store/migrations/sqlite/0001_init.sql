@@ -55,7 +55,12 @@ CREATE TABLE subscription (
     activated_at             INTEGER,
     scheduled_plan           TEXT,
     scheduled_seats          INTEGER,
+    scheduled_items          TEXT,
     scheduled_at             INTEGER,
+    owed_change              TEXT,
+    pause_at                 INTEGER,
+    duplicate_of             TEXT,
+    trial_end_told           INTEGER,
     past_due_since           INTEGER,
     grace_until              INTEGER,
     dues_attempts            INTEGER NOT NULL DEFAULT 0,
@@ -133,6 +138,7 @@ CREATE TABLE member (
     CONSTRAINT member_pkey PRIMARY KEY (organization_id, holder)
 ) STRICT, WITHOUT ROWID;
 
+-- The event comes first in the key: a list of events is found one by one, whatever a plan thinks of the sources.
 -- The body comes last: what stands behind it would be read through all of it.
 CREATE TABLE inbox (
     source          TEXT    NOT NULL,
@@ -148,13 +154,13 @@ CREATE TABLE inbox (
     next_attempt_at INTEGER,
     last_error      TEXT,
     body            BLOB    NOT NULL DEFAULT x'',
-    CONSTRAINT inbox_pkey PRIMARY KEY (source, event_id),
+    CONSTRAINT inbox_pkey PRIMARY KEY (event_id, source),
     CONSTRAINT inbox_state CHECK (state IN ('pending', 'done', 'ignored', 'dead'))
 ) STRICT;
 
 CREATE INDEX inbox_pending ON inbox (source, subject, received_at, next_attempt_at, state) WHERE state = 'pending';
 CREATE INDEX inbox_received ON inbox (received_at);
-CREATE INDEX inbox_closed ON inbox (state, received_at) WHERE state <> 'pending';
+CREATE INDEX inbox_closed ON inbox (state, received_at, source) WHERE state <> 'pending';
 
 CREATE TABLE outbox (
     organization_id TEXT    NOT NULL,
@@ -175,9 +181,10 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_pending ON outbox (sink, organization_id, seq, position) WHERE state = 'pending';
 
 CREATE TABLE lease (
-    key        TEXT    NOT NULL,
-    owner      TEXT    NOT NULL DEFAULT '',
-    expires_at INTEGER,
+    key         TEXT    NOT NULL,
+    owner       TEXT    NOT NULL DEFAULT '',
+    expires_at  INTEGER,
+    acquired_at INTEGER,
     CONSTRAINT lease_pkey PRIMARY KEY (key)
 ) STRICT, WITHOUT ROWID;
 
@@ -186,3 +193,38 @@ CREATE TABLE cursor (
     value TEXT NOT NULL DEFAULT '',
     CONSTRAINT cursor_pkey PRIMARY KEY (name)
 ) STRICT, WITHOUT ROWID;
+
+-- Keys of the product's backend. The secret is nowhere; its SHA-256 is enough to recognise it.
+CREATE TABLE api_key (
+    id              TEXT    NOT NULL,
+    hash            BLOB    NOT NULL,
+    name            TEXT    NOT NULL DEFAULT '',
+    scopes          TEXT    NOT NULL DEFAULT '[]',
+    organization_id TEXT,
+    created_at      INTEGER,
+    last_used_at    INTEGER,
+    revoked_at      INTEGER,
+    CONSTRAINT api_key_pkey PRIMARY KEY (id)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX api_key_hash ON api_key (hash);
+
+-- What a comparison with a provider found. What belongs to no organization of ours has an empty one.
+CREATE TABLE drift (
+    organization_id TEXT    NOT NULL,
+    id              TEXT    NOT NULL,
+    at              INTEGER,
+    provider        TEXT    NOT NULL DEFAULT '',
+    subscription_id TEXT,
+    class           TEXT    NOT NULL DEFAULT 'missed',
+    field           TEXT    NOT NULL DEFAULT '',
+    expected        TEXT,
+    found           TEXT,
+    repaired        INTEGER NOT NULL DEFAULT FALSE,
+    why             TEXT    NOT NULL DEFAULT '',
+    CONSTRAINT drift_pkey PRIMARY KEY (organization_id, id),
+    CONSTRAINT drift_class CHECK (class IN ('missed', 'edited', 'ours', 'amount')),
+    CONSTRAINT drift_repaired CHECK (repaired IN (0, 1))
+) STRICT;
+
+CREATE INDEX drift_at ON drift (at);

@@ -1,5 +1,6 @@
 //! Every delivery that we acknowledged, raw, once. The inbox is the queue.
 
+mod operator;
 mod writer;
 
 use bytes::Bytes;
@@ -9,10 +10,11 @@ use tollkeeper_core::{
 };
 
 use crate::{
-    C, Error, Tx, dialect,
-    value::{At, instant},
+    C, Error, Tx,
+    value::{At, at, instant},
 };
 
+pub use operator::{Filter, Replay, counts, get, list, replay, replay_all};
 pub(crate) use writer::Batch;
 pub use writer::{Delivery, Put, Writer};
 
@@ -182,14 +184,37 @@ pub async fn pending(
     rows.into_iter().map(Row::read).collect()
 }
 
-/// What [`dialect::mark_deliveries`] writes; `None` leaves `why` and `error` as they are.
-pub(crate) struct Mark<'a> {
-    pub(crate) state: InboxState,
-    pub(crate) why: Option<&'a str>,
-    pub(crate) error: Option<&'a str>,
-    pub(crate) next_attempt_at: Option<MachineTime>,
+/// What becomes of deliveries; `None` leaves `why` and `error` as they are.
+struct Mark<'a> {
+    state: InboxState,
+    why: Option<&'a str>,
+    error: Option<&'a str>,
+    next_attempt_at: Option<MachineTime>,
     /// Added to the tries that count.
-    pub(crate) attempts: i64,
+    attempts: i64,
+}
+
+/// Gives the pending ones of a list of deliveries another state.
+async fn mark(tx: &mut Tx, source: &Source, ids: &[EventId], mark: &Mark<'_>) -> Result<u64, Error> {
+    let ids: Vec<&str> = ids.iter().map(EventId::as_str).collect();
+    // `pending` is a parameter, so that no plan reads the index of all that is pending instead of the key.
+    sql!(
+        tx.c(),
+        exec among &ids,
+        "
+        UPDATE inbox
+        SET state = $3, why = COALESCE($4, why), last_error = COALESCE($5, last_error), next_attempt_at = $6, attempts = attempts + $7
+        WHERE source = $2
+          AND event_id",
+        "AND state = $8",
+        source.as_str(),
+        mark.state.as_str(),
+        mark.why,
+        mark.error,
+        at(mark.next_attempt_at),
+        mark.attempts,
+        InboxState::Pending.as_str()
+    )
 }
 
 /// Closes those of a list of deliveries that are pending: what they were about is settled. Answers how many.
@@ -197,8 +222,8 @@ pub(crate) struct Mark<'a> {
 /// # Errors
 /// Only the database's own.
 pub async fn settle(tx: &mut Tx, source: &Source, ids: &[EventId], why: &str) -> Result<u64, Error> {
-    let mark = Mark { state: InboxState::Done, why: Some(why), error: None, next_attempt_at: None, attempts: 0 };
-    dialect::mark_deliveries(tx.c(), source, ids, &mark).await
+    let done = Mark { state: InboxState::Done, why: Some(why), error: None, next_attempt_at: None, attempts: 0 };
+    mark(tx, source, ids, &done).await
 }
 
 /// Closes those of a list of deliveries that are pending: there is nothing to do. Answers how many.
@@ -206,8 +231,8 @@ pub async fn settle(tx: &mut Tx, source: &Source, ids: &[EventId], why: &str) ->
 /// # Errors
 /// Only the database's own.
 pub async fn ignore(tx: &mut Tx, source: &Source, ids: &[EventId], why: &str) -> Result<u64, Error> {
-    let mark = Mark { state: InboxState::Ignored, why: Some(why), error: None, next_attempt_at: None, attempts: 0 };
-    dialect::mark_deliveries(tx.c(), source, ids, &mark).await
+    let done = Mark { state: InboxState::Ignored, why: Some(why), error: None, next_attempt_at: None, attempts: 0 };
+    mark(tx, source, ids, &done).await
 }
 
 /// Postpones those of a list of deliveries that are pending. `count`: whether this try counts as failed. Answers how
@@ -223,14 +248,14 @@ pub async fn retry(
     next_attempt_at: MachineTime,
     count: bool,
 ) -> Result<u64, Error> {
-    let mark = Mark {
+    let done = Mark {
         state: InboxState::Pending,
         why: None,
         error: Some(error),
         next_attempt_at: Some(next_attempt_at),
         attempts: i64::from(count),
     };
-    dialect::mark_deliveries(tx.c(), source, ids, &mark).await
+    mark(tx, source, ids, &done).await
 }
 
 /// Gives up those of a list of deliveries that are pending; the last try counts. Answers how many.
@@ -238,125 +263,6 @@ pub async fn retry(
 /// # Errors
 /// Only the database's own.
 pub async fn dead(tx: &mut Tx, source: &Source, ids: &[EventId], error: &str) -> Result<u64, Error> {
-    let mark = Mark { state: InboxState::Dead, why: None, error: Some(error), next_attempt_at: None, attempts: 1 };
-    dialect::mark_deliveries(tx.c(), source, ids, &mark).await
-}
-
-/// Makes a closed delivery pending again, with all its tries before it; `false` when it is pending or not there.
-///
-/// # Errors
-/// Only the database's own.
-pub async fn replay(tx: &mut Tx, source: &Source, id: &EventId) -> Result<bool, Error> {
-    let rows = sql!(
-        tx.c(),
-        exec,
-        "
-        UPDATE inbox
-        SET state = 'pending', attempts = 0, next_attempt_at = NULL
-        WHERE source = $1
-          AND event_id = $2
-          AND state <> 'pending'",
-        source.as_str(),
-        id.as_str()
-    )?;
-    Ok(rows == 1)
-}
-
-/// Reads one.
-///
-/// # Errors
-/// [`Error::Corrupt`], or the database's own.
-pub async fn get(c: C<'_>, source: &Source, id: &EventId) -> Result<Option<InboxRow>, Error> {
-    let row: Option<Row> = sql!(
-        c,
-        opt Row,
-        "
-        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why, attempts, next_attempt_at, last_error
-        FROM inbox
-        WHERE source = $1
-          AND event_id = $2",
-        source.as_str(),
-        id.as_str()
-    )?;
-    row.map(Row::read).transpose()
-}
-
-/// Which deliveries to list; what is `None` does not filter.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// In this state.
-    pub state: Option<InboxState>,
-    /// From this sender.
-    pub source: Option<Source>,
-    /// About this subject, as the inbox holds it.
-    pub subject: Option<String>,
-    /// Received before this instant: the `received_at` of the last row of the page before.
-    pub before: Option<MachineTime>,
-}
-
-/// Reads at most `limit` deliveries, the newest first.
-///
-/// # Errors
-/// [`Error::Corrupt`], or the database's own.
-pub async fn list(c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>, Error> {
-    let before = At(filter.before.unwrap_or(MachineTime::from_micros(i64::MAX)));
-    let source = filter.source.as_ref().map_or("", Source::as_str);
-    let subject = filter.subject.as_deref().unwrap_or_default();
-    let state = filter.state.map_or("", InboxState::as_str);
-    // One statement for each index, so that the few dead ones among millions are found without reading the others.
-    macro_rules! select {
-        ($condition:literal) => {
-            sql!(
-                c,
-                all Row,
-                concat!(
-                    "
-                    SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why, attempts, next_attempt_at, last_error
-                    FROM inbox
-                    WHERE ", $condition, "
-                      AND received_at < $2
-                      AND ($3 = '' OR source = $3)
-                      AND ($4 = '' OR subject = $4)
-                    ORDER BY received_at DESC, source, event_id
-                    LIMIT $5"
-                ),
-                state,
-                before,
-                source,
-                subject,
-                limit
-            )?
-        };
-    }
-    let rows: Vec<Row> = match filter.state {
-        None => select!("$1 = ''"),
-        Some(InboxState::Pending) => select!("state = 'pending' AND $1 = 'pending'"),
-        Some(InboxState::Done | InboxState::Ignored | InboxState::Dead) => select!("state <> 'pending' AND state = $1"),
-    };
-    rows.into_iter().map(Row::read).collect()
-}
-
-/// How many deliveries stand where; a state without any is not named.
-///
-/// # Errors
-/// [`Error::Corrupt`], or the database's own.
-pub async fn counts(c: C<'_>) -> Result<Vec<(InboxState, i64)>, Error> {
-    row! { struct Count { state: String, deliveries: i64 } }
-    // In two halves, each of which has an index that holds all of the answer.
-    let rows: Vec<Count> = sql!(
-        c,
-        all Count,
-        "
-        SELECT state, COUNT(*) AS deliveries
-        FROM inbox
-        WHERE state = 'pending'
-        GROUP BY state
-        UNION ALL
-        SELECT state, COUNT(*) AS deliveries
-        FROM inbox
-        WHERE state <> 'pending'
-        GROUP BY state
-        ORDER BY state"
-    )?;
-    rows.into_iter().map(|row| Ok((InboxState::read(&row.state, "a count")?, row.deliveries))).collect()
+    let done = Mark { state: InboxState::Dead, why: None, error: Some(error), next_attempt_at: None, attempts: 1 };
+    mark(tx, source, ids, &done).await
 }

@@ -4,7 +4,7 @@ mod row;
 
 use sqlx::types::Json;
 use tollkeeper_core::{
-    ids::{OrganizationId, SubscriptionId},
+    ids::{OrganizationId, Provider, ProviderSubscriptionId, SubscriptionId},
     snapshot::Item,
     subscription::Subscription,
     time::Timestamp,
@@ -13,68 +13,66 @@ use tollkeeper_core::{
 use crate::{
     C, Constraint, Error, Tx,
     link::{self, LinkKind},
+    macros::Both,
     value::{At, at, document},
 };
 
 use row::{ItemRow, Row};
 
-/// Reads an organization's subscriptions: all that are not over, of those that are at most the `over` that ended last,
-/// and in any case the one that `wanted` names, by our id or by the provider's. Oldest first, by the first instant that
-/// is known of each, then by id.
+/// Reads the subscriptions of organizations: all that are not over, of those that are at most the `over` of each that
+/// ended last, and in any case the one that `wanted` names, by our id or by the provider's. By organization, then oldest
+/// first, by the first instant that is known of each, then by id.
 pub(crate) async fn load(
-    mut c: C<'_>,
-    organization: &OrganizationId,
+    c: C<'_>,
+    organizations: &[&str],
     wanted: Option<&str>,
     over: i64,
 ) -> Result<Vec<Subscription>, Error> {
-    // Rows before items: whoever changes items raises the row's version, so a reader in between loses its race.
-    let rows: Vec<Row> = sql!(
-        c.again(),
-        all Row,
+    type Joined = Both<Row, ItemRow>;
+    // A row with its items in one statement: what is read belongs together.
+    let rows: Vec<Joined> = sql!(
+        c,
+        all Joined among organizations,
         "
-        SELECT organization_id, id, provider, provider_customer_id, provider_subscription_id, status, provider_status, plan,
-        plan_version, plan_group, price_id, seats, period_start, period_end, trial_start, trial_end, cancel_at,
-        cancelled_at, ended_at, activated_at, scheduled_plan, scheduled_seats, scheduled_at, past_due_since,
-        grace_until, dues_attempts, dues_next_attempt_at, dues_invoice, dues_exhausted, metadata, checkout_key,
-        checkout_tries, checkout_params, checkout_ref, checkout_url, checkout_expires_at, provider_version,
-        observed_at, due_at, version
-        FROM subscription
-        WHERE organization_id = $1
-          AND (
-            status NOT IN ('cancelled', 'expired')
-            OR id = $3
-            OR provider_subscription_id = $3
-            OR id IN (
-                SELECT id
-                FROM subscription
-                WHERE organization_id = $1
-                  AND status IN ('cancelled', 'expired')
+        SELECT s.organization_id, s.id, s.provider, s.provider_customer_id, s.provider_subscription_id, s.status,
+        s.provider_status, s.plan, s.plan_version, s.plan_group, s.price_id, s.seats, s.period_start, s.period_end,
+        s.trial_start, s.trial_end, s.cancel_at, s.cancelled_at, s.ended_at, s.activated_at, s.scheduled_plan,
+        s.scheduled_seats, s.scheduled_items, s.scheduled_at, s.owed_change, s.pause_at, s.duplicate_of,
+        s.trial_end_told, s.past_due_since, s.grace_until, s.dues_attempts, s.dues_next_attempt_at, s.dues_invoice,
+        s.dues_exhausted, s.metadata, s.checkout_key, s.checkout_tries, s.checkout_params, s.checkout_ref,
+        s.checkout_url, s.checkout_expires_at, s.provider_version, s.observed_at, s.due_at, s.version,
+        i.item_price_id, i.item_type, i.quantity, i.unit_price, i.amount, i.currency
+        FROM (
+            SELECT organization_id, id, ROW_NUMBER() OVER (
+                PARTITION BY organization_id, status IN ('cancelled', 'expired')
                 ORDER BY COALESCE(ended_at, checkout_expires_at) DESC NULLS LAST, id DESC
-                LIMIT $2
-            )
-          )
-        ORDER BY COALESCE(trial_start, activated_at, period_start, checkout_expires_at, observed_at) NULLS LAST, id",
-        organization.as_str(),
+            ) AS place
+            FROM subscription
+            WHERE organization_id",
+        ") AS placed
+        JOIN subscription AS s
+          ON s.organization_id = placed.organization_id
+         AND s.id = placed.id
+        LEFT JOIN subscription_item AS i
+          ON i.organization_id = s.organization_id
+         AND i.subscription_id = s.id
+        WHERE s.status NOT IN ('cancelled', 'expired')
+           OR placed.place <= $2
+           OR s.id = $3
+           OR s.provider_subscription_id = $3
+        ORDER BY s.organization_id,
+        COALESCE(s.trial_start, s.activated_at, s.period_start, s.checkout_expires_at, s.observed_at) NULLS LAST, s.id,
+        i.position",
         over,
         wanted
     )?;
-    let mut subscriptions = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
-    if subscriptions.is_empty() {
-        return Ok(subscriptions);
-    }
-    let items: Vec<ItemRow> = sql!(
-        c,
-        all ItemRow,
-        "
-        SELECT subscription_id, item_price_id, item_type, quantity, unit_price, amount, currency
-        FROM subscription_item
-        WHERE organization_id = $1
-        ORDER BY subscription_id, position",
-        organization.as_str()
-    )?;
-    for item in items {
-        if let Some(owner) = subscriptions.iter_mut().find(|row| row.id.as_str() == item.subscription_id) {
-            owner.items.push(item.read()?);
+    let mut subscriptions: Vec<Subscription> = Vec::with_capacity(rows.len());
+    for Both(row, item) in rows {
+        let next = row.read()?;
+        let item = item.read(next.id.as_str())?;
+        match subscriptions.last_mut() {
+            Some(last) if last.id == next.id && last.organization_id == next.organization_id => last.items.extend(item),
+            _ => subscriptions.push(Subscription { items: item.into_iter().collect(), ..next }),
         }
     }
     Ok(subscriptions)
@@ -101,14 +99,14 @@ pub(crate) async fn insert_new(tx: &mut Tx, subscription: &Subscription) -> Resu
         INSERT INTO subscription (
         organization_id, id, provider, provider_customer_id, provider_subscription_id, status, provider_status, plan,
         plan_version, plan_group, price_id, seats, period_start, period_end, trial_start, trial_end, cancel_at,
-        cancelled_at, ended_at, activated_at, scheduled_plan, scheduled_seats, scheduled_at, past_due_since,
-        grace_until, dues_attempts, dues_next_attempt_at, dues_invoice, dues_exhausted, metadata, checkout_key,
-        checkout_tries, checkout_params, checkout_ref, checkout_url, checkout_expires_at, provider_version,
-        observed_at, due_at, version
+        cancelled_at, ended_at, activated_at, scheduled_plan, scheduled_seats, scheduled_items, scheduled_at,
+        owed_change, pause_at, duplicate_of, trial_end_told, past_due_since, grace_until, dues_attempts,
+        dues_next_attempt_at, dues_invoice, dues_exhausted, metadata, checkout_key, checkout_tries, checkout_params,
+        checkout_ref, checkout_url, checkout_expires_at, provider_version, observed_at, due_at, version
         )
         VALUES (
         $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-        $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40
+        $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45
         )
         ON CONFLICT (organization_id, id) DO NOTHING",
         subscription,
@@ -118,7 +116,7 @@ pub(crate) async fn insert_new(tx: &mut Tx, subscription: &Subscription) -> Resu
     if rows == 0 {
         return Ok(false);
     }
-    insert_items(tx, subscription).await?;
+    write_items(tx, subscription, 0).await?;
     claim(tx, subscription).await?;
     Ok(true)
 }
@@ -133,7 +131,7 @@ pub async fn save(tx: &mut Tx, subscription: &Subscription, expected_version: i6
     if !update(tx, subscription, expected_version).await? {
         return Ok(false);
     }
-    replace_items(tx, subscription).await?;
+    write_items(tx, subscription, usize::MAX).await?;
     claim(tx, subscription).await?;
     Ok(true)
 }
@@ -144,7 +142,7 @@ pub(crate) async fn save_changed(tx: &mut Tx, before: &Subscription, next: &Subs
         return Ok(false);
     }
     if before.items != next.items {
-        replace_items(tx, next).await?;
+        write_items(tx, next, before.items.len()).await?;
     }
     if before.provider_subscription_id != next.provider_subscription_id || before.provider != next.provider {
         claim(tx, next).await?;
@@ -159,15 +157,17 @@ async fn update(tx: &mut Tx, subscription: &Subscription, expected_version: i64)
         "
         UPDATE subscription
         SET provider = $3, provider_customer_id = $4, provider_subscription_id = $5, status = $6, provider_status = $7,
-        plan = $8, plan_version = $9, plan_group = $10, price_id = $11, seats = $12, period_start = $13, period_end =
-        $14, trial_start = $15, trial_end = $16, cancel_at = $17, cancelled_at = $18, ended_at = $19, activated_at =
-        $20, scheduled_plan = $21, scheduled_seats = $22, scheduled_at = $23, past_due_since = $24, grace_until = $25,
-        dues_attempts = $26, dues_next_attempt_at = $27, dues_invoice = $28, dues_exhausted = $29, metadata = $30,
-        checkout_key = $31, checkout_tries = $32, checkout_params = $33, checkout_ref = $34, checkout_url = $35,
-        checkout_expires_at = $36, provider_version = $37, observed_at = $38, due_at = $39, version = $40
+        plan = $8, plan_version = $9, plan_group = $10, price_id = $11, seats = $12, period_start = $13,
+        period_end = $14, trial_start = $15, trial_end = $16, cancel_at = $17, cancelled_at = $18, ended_at = $19,
+        activated_at = $20, scheduled_plan = $21, scheduled_seats = $22, scheduled_items = $23, scheduled_at = $24,
+        owed_change = $25, pause_at = $26, duplicate_of = $27, trial_end_told = $28, past_due_since = $29,
+        grace_until = $30, dues_attempts = $31, dues_next_attempt_at = $32, dues_invoice = $33, dues_exhausted = $34,
+        metadata = $35, checkout_key = $36, checkout_tries = $37, checkout_params = $38, checkout_ref = $39,
+        checkout_url = $40, checkout_expires_at = $41, provider_version = $42, observed_at = $43, due_at = $44,
+        version = $45
         WHERE organization_id = $1
           AND id = $2
-          AND version = $40 - 1",
+          AND version = $45 - 1",
         subscription,
         expected_version + 1,
     )
@@ -206,7 +206,12 @@ async fn bind_all(c: C<'_>, text: &'static str, row: &Subscription, version: i64
         at(row.activated_at),
         scheduled.and_then(|change| change.plan.as_ref()).map(|plan| plan.as_str()),
         scheduled.and_then(|change| change.seats),
+        scheduled.map(|change| &change.items).filter(|items| !items.is_empty()).map(Json),
         scheduled.map(|change| At(change.at)),
+        row.owed_change.as_ref().map(Json),
+        at(row.pause_at),
+        row.duplicate_of.as_ref().map(|id| id.as_str()),
+        at(row.trial_end_told),
         dues.map(|dues| At(dues.since)),
         at(row.grace_until),
         dues.map_or(0, |dues| i64::from(dues.attempts)),
@@ -227,40 +232,43 @@ async fn bind_all(c: C<'_>, text: &'static str, row: &Subscription, version: i64
     )
 }
 
-async fn replace_items(tx: &mut Tx, subscription: &Subscription) -> Result<(), Error> {
-    sql!(
-        tx.c(),
-        exec,
-        "
-        DELETE FROM subscription_item
-        WHERE organization_id = $1
-          AND subscription_id = $2",
-        subscription.organization_id.as_str(),
-        subscription.id.as_str()
-    )?;
-    insert_items(tx, subscription).await
-}
-
-async fn insert_items(tx: &mut Tx, subscription: &Subscription) -> Result<(), Error> {
-    for (position, item) in (0_i64..).zip(&subscription.items) {
-        let Item { item_price_id, item_type, quantity, unit_price, amount, currency } = item;
+/// Writes the items of a row that has `held` items, as far as is known.
+async fn write_items(tx: &mut Tx, subscription: &Subscription, held: usize) -> Result<(), Error> {
+    let Subscription { organization_id, id, items, .. } = subscription;
+    if held > items.len() {
         sql!(
             tx.c(),
             exec,
             "
-            INSERT INTO subscription_item (organization_id, subscription_id, position, item_price_id, item_type, quantity, unit_price, amount, currency)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            subscription.organization_id.as_str(),
-            subscription.id.as_str(),
-            position,
-            item_price_id.as_str(),
-            item_type.as_str(),
-            *quantity,
-            *unit_price,
-            *amount,
-            currency.as_ref().map(|currency| currency.as_str())
+            DELETE FROM subscription_item
+            WHERE organization_id = $1
+              AND subscription_id = $2
+              AND position >= $3",
+            organization_id.as_str(),
+            id.as_str(),
+            i64::try_from(items.len()).unwrap_or(i64::MAX)
         )?;
     }
+    let items: Vec<(i64, &Item)> = (0_i64..).zip(items).collect();
+    sql!(
+        tx.c(),
+        exec rows items,
+        "INSERT INTO subscription_item (organization_id, subscription_id, position, item_price_id, item_type, quantity, unit_price, amount, currency)",
+        "
+        ON CONFLICT (organization_id, subscription_id, position) DO UPDATE
+        SET item_price_id = excluded.item_price_id, item_type = excluded.item_type, quantity = excluded.quantity, unit_price = excluded.unit_price, amount = excluded.amount, currency = excluded.currency",
+        |item| (
+            organization_id.as_str(),
+            id.as_str(),
+            item.0,
+            item.1.item_price_id.as_str(),
+            item.1.item_type.as_str(),
+            item.1.quantity,
+            item.1.unit_price,
+            item.1.amount,
+            item.1.currency.as_ref().map(|currency| currency.as_str())
+        )
+    )?;
     Ok(())
 }
 
@@ -319,4 +327,52 @@ pub async fn locate(c: C<'_>, id: &SubscriptionId) -> Result<Option<Organization
         id.as_str()
     )?;
     Ok(row.map(|row| row.organization_id.into()))
+}
+
+/// A subscription that is not over and that its provider knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// Ours.
+    pub id: SubscriptionId,
+    /// The provider's.
+    pub provider_subscription_id: ProviderSubscriptionId,
+}
+
+/// Reads at most `limit` live subscriptions at a provider, in the order of organization and id, those after `after`.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn live_page(
+    c: C<'_>,
+    provider: &Provider,
+    after: Option<(&OrganizationId, &SubscriptionId)>,
+    limit: i64,
+) -> Result<Vec<Live>, Error> {
+    row! { struct Page { organization_id: String, id: String, provider_subscription_id: String } }
+    let (organization, id) = after.map_or(("", ""), |(organization, id)| (organization.as_str(), id.as_str()));
+    let rows: Vec<Page> = sql!(
+        c,
+        all Page,
+        "
+        SELECT organization_id, id, provider_subscription_id
+        FROM subscription
+        WHERE (organization_id, id) > ($2, $3)
+          AND provider = $1
+          AND provider_subscription_id IS NOT NULL
+          AND status NOT IN ('cancelled', 'expired')
+        ORDER BY organization_id, id
+        LIMIT $4",
+        provider.as_str(),
+        organization,
+        id,
+        limit
+    )?;
+    let live = |row: Page| Live {
+        organization_id: row.organization_id.into(),
+        id: row.id.into(),
+        provider_subscription_id: row.provider_subscription_id.into(),
+    };
+    Ok(rows.into_iter().map(live).collect())
 }

@@ -4,7 +4,7 @@ use sqlx::types::Json;
 use tollkeeper_core::{
     ids::PlanName,
     snapshot::{Dues, Item, ItemType},
-    subscription::{Checkout, CheckoutParams, ScheduledChange, Subscription},
+    subscription::{Checkout, CheckoutItem, CheckoutParams, OwedChange, ScheduledChange, Subscription},
     time::Timestamp,
 };
 
@@ -39,7 +39,12 @@ row! {
         activated_at: When,
         scheduled_plan: Option<String>,
         scheduled_seats: Option<i64>,
+        scheduled_items: Option<Json<Vec<CheckoutItem>>>,
         scheduled_at: When,
+        owed_change: Option<Json<OwedChange>>,
+        pause_at: When,
+        duplicate_of: Option<String>,
+        trial_end_told: When,
         past_due_since: When,
         grace_until: When,
         dues_attempts: i64,
@@ -92,6 +97,7 @@ impl Row {
         let scheduled = instant(self.scheduled_at).map(|at| ScheduledChange {
             plan: self.scheduled_plan.map(PlanName::from),
             seats: self.scheduled_seats,
+            items: self.scheduled_items.map(|items| items.0).unwrap_or_default(),
             at,
         });
         Ok(Subscription {
@@ -119,6 +125,10 @@ impl Row {
             ended_at: instant(self.ended_at),
             activated_at: instant(self.activated_at),
             scheduled,
+            owed_change: self.owed_change.map(|change| change.0),
+            pause_at: instant(self.pause_at),
+            duplicate_of: self.duplicate_of.map(Into::into),
+            trial_end_told: instant(self.trial_end_told),
             dues,
             grace_until: instant(self.grace_until),
             metadata: self.metadata.map_or(serde_json::Value::Null, |metadata| metadata.0),
@@ -133,11 +143,11 @@ impl Row {
 }
 
 row! {
+    /// The item beside a row; all empty where the row has none.
     pub(super) struct ItemRow {
-        pub(super) subscription_id: String,
-        item_price_id: String,
-        item_type: String,
-        quantity: i64,
+        item_price_id: Option<String>,
+        item_type: Option<String>,
+        quantity: Option<i64>,
         unit_price: Option<i64>,
         amount: Option<i64>,
         currency: Option<String>,
@@ -145,10 +155,17 @@ row! {
 }
 
 impl ItemRow {
-    pub(super) fn read(self) -> Result<Item, Error> {
-        let id = self.subscription_id;
-        let corrupt = |column, problem: String| Error::Corrupt { table: "subscription_item", column, id, problem };
-        let item_type = match self.item_type.as_str() {
+    pub(super) fn read(self, subscription: &str) -> Result<Option<Item>, Error> {
+        let (Some(item_price_id), Some(item_type), Some(quantity)) =
+            (self.item_price_id, self.item_type, self.quantity)
+        else {
+            return Ok(None);
+        };
+        let corrupt = |column, problem: String| {
+            let id = subscription.to_owned();
+            Error::Corrupt { table: "subscription_item", column, id, problem }
+        };
+        let item_type = match item_type.as_str() {
             "plan" => ItemType::Plan,
             "addon" => ItemType::Addon,
             "charge" => ItemType::Charge,
@@ -161,13 +178,13 @@ impl ItemRow {
                 return Err(corrupt("currency", error.to_string()));
             }
         };
-        Ok(Item {
-            item_price_id: self.item_price_id.into(),
+        Ok(Some(Item {
+            item_price_id: item_price_id.into(),
             item_type,
-            quantity: self.quantity,
+            quantity,
             unit_price: self.unit_price,
             amount: self.amount,
             currency,
-        })
+        }))
     }
 }

@@ -117,8 +117,13 @@ async fn the_victim_of_a_deadlock_runs_again() {
                 Box::pin(async move {
                     runs.fetch_add(1, Ordering::Relaxed);
                     for (place, id) in order.into_iter().enumerate() {
-                        let row = organization::get(tx.c(), &id.into()).await?.unwrap();
-                        assert!(organization::save(tx, &row, row.version).await?);
+                        // The other one may commit between the two statements.
+                        loop {
+                            let row = organization::get(tx.c(), &id.into()).await?.unwrap();
+                            if organization::save(tx, &row, row.version).await? {
+                                break;
+                            }
+                        }
                         if place == 0 && first {
                             both_hold_one.wait().await;
                         }

@@ -351,6 +351,23 @@ both_engines! {
         assert!(acquire("a", 21, 31).await.unwrap());
     }
 
+    async fn many_leases_are_taken_at_once(db: TestDb) {
+        let db = db.db();
+        let acquire = |owner: &'static str, keys: &'static [&'static str], now, until| {
+            let (now, until) = (sample::machine(now), sample::machine(until));
+            async move {
+                let taken = db.write(|tx| Box::pin(async move { lease::acquire_many(tx, keys, owner, now, until).await })).await;
+                let mut taken: Vec<String> = taken.unwrap().into_iter().collect();
+                taken.sort();
+                taken
+            }
+        };
+        assert_eq!(acquire("a", &["2", "1", "2"], 0, 10).await, ["1", "2"], "a key that is named twice is taken once");
+        assert_eq!(acquire("b", &["1", "3"], 9, 20).await, ["3"]);
+        assert_eq!(acquire("b", &["1", "2", "3"], 10, 20).await, ["1", "2", "3"], "expired, or its own");
+        assert_eq!(acquire("a", &[], 10, 20).await, [""; 0]);
+    }
+
     async fn a_cursor_keeps_the_last_value(db: TestDb) {
         let mut conn = db.db().read().await.unwrap();
         assert_eq!(cursor::get(conn.c(), "events").await.unwrap(), None);

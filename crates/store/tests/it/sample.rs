@@ -9,7 +9,7 @@ use tollkeeper_core::{
     organization::{Customer, Organization},
     snapshot::{Dues, Item, ItemType},
     status::Status,
-    subscription::{Checkout, CheckoutItem, CheckoutParams, ScheduledChange, Subscription},
+    subscription::{Checkout, CheckoutItem, CheckoutParams, OwedChange, ScheduledChange, Subscription},
     time::{MachineTime, Timestamp},
 };
 use tollkeeper_store::{Cause, CauseKind, Db, Error, account, organization, subscription};
@@ -41,16 +41,16 @@ pub(crate) fn organization(id: &str) -> Organization {
     }
 }
 
+fn line(price: &str, quantity: i64, item_type: ItemType) -> CheckoutItem {
+    CheckoutItem { price_id: price.into(), quantity, item_type }
+}
+
 pub(crate) fn checkout(key: &str) -> Checkout {
     Checkout {
         key: key.into(),
         tries: 3,
         params: CheckoutParams {
-            items: vec![CheckoutItem {
-                price_id: "growth-plan-monthly".into(),
-                quantity: 5,
-                item_type: ItemType::Plan,
-            }],
+            items: vec![line("growth-plan-monthly", 5, ItemType::Plan)],
             trial_end: Some(at(1_800_000_000)),
             success_url: "/billing?done".into(),
             cancel_url: "/billing".into(),
@@ -86,7 +86,20 @@ pub(crate) fn subscription(organization: &str, id: &str) -> Subscription {
         cancelled_at: Some(at(6)),
         ended_at: Some(at(7)),
         activated_at: Some(at(8)),
-        scheduled: Some(ScheduledChange { plan: Some("scale".into()), seats: Some(9), at: at(10) }),
+        scheduled: Some(ScheduledChange {
+            plan: Some("scale".into()),
+            seats: Some(9),
+            items: vec![line("scale-plan-monthly", 9, ItemType::Plan), line("extra-projects", 3, ItemType::Addon)],
+            at: at(10),
+        }),
+        owed_change: Some(OwedChange {
+            now: vec![line("growth-plan-monthly", 6, ItemType::Plan)],
+            then: vec![line("scale-plan-monthly", 9, ItemType::Plan)],
+            look_at: at(18),
+        }),
+        pause_at: Some(at(19)),
+        duplicate_of: Some("tks_first".into()),
+        trial_end_told: Some(at(20)),
         dues: Some(Dues {
             since: at(11),
             attempts: 12,

@@ -10,7 +10,22 @@ use tollkeeper_testkit::{
 };
 
 /// Tables whose keys span organizations, because of what they are for.
-const SHARED: [&str; 5] = ["organization", "provider_link", "inbox", "lease", "cursor"];
+const SHARED: [&str; 6] = ["organization", "provider_link", "inbox", "lease", "cursor", "api_key"];
+
+/// Columns of SQLite that hold JSON; there they are texts like any other.
+const DOCUMENTS: [&str; 11] = [
+    "metadata",
+    "checkout_params",
+    "scheduled_items",
+    "owed_change",
+    "before",
+    "after",
+    "ids",
+    "payload",
+    "scopes",
+    "expected",
+    "found",
+];
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Table {
@@ -28,16 +43,16 @@ type Tables = BTreeMap<String, Table>;
 fn kind(declared: &str, column: &str) -> &'static str {
     match declared {
         "text" => "text",
-        "TEXT" if ["metadata", "checkout_params", "before", "after", "ids", "payload"].contains(&column) => "document",
+        "TEXT" if DOCUMENTS.contains(&column) => "document",
         "TEXT" => "text",
         "jsonb" => "document",
         "bigint" => "integer",
         "boolean" => "boolean",
         "timestamp with time zone" => "instant",
         "bytea" | "BLOB" => "bytes",
-        "INTEGER" if ["had_trial", "dues_exhausted"].contains(&column) => "boolean",
+        "INTEGER" if ["had_trial", "dues_exhausted", "repaired"].contains(&column) => "boolean",
         "INTEGER"
-            if ["_at", "_start", "_end", "_since", "_until"].iter().any(|end| column.ends_with(end))
+            if ["_at", "_start", "_end", "_since", "_until", "_told"].iter().any(|end| column.ends_with(end))
                 || ["at", "since"].contains(&column) =>
         {
             "instant"
@@ -135,10 +150,11 @@ both_engines! {
             Engine::Sqlite => tables_of_sqlite(db.url()).await,
             Engine::Postgres => tables_of_postgres(db.url()).await,
         };
-        assert_eq!(tables.len(), 11, "{:?}", tables.keys());
+        assert_eq!(tables.len(), 13, "{:?}", tables.keys());
         for (name, table) in &tables {
             let own = !SHARED.contains(&name.as_str());
-            assert_eq!(table.columns.contains_key("organization_id"), own || name == "provider_link", "{name}");
+            let names_one = own || ["provider_link", "api_key"].contains(&name.as_str());
+            assert_eq!(table.columns.contains_key("organization_id"), names_one, "{name}");
             if own {
                 assert_eq!(table.primary_key[0], "organization_id", "the primary key of {name}");
                 for (index, (columns, unique, _)) in &table.indexes {
@@ -146,7 +162,7 @@ both_engines! {
                 }
             }
             for (column, (_, nullable)) in &table.columns {
-                let id = table.primary_key.contains(column) || ["provider_customer_id", "organization_id"].contains(&column.as_str());
+                let id = table.primary_key.contains(column) || ["provider_customer_id", "organization_id", "hash"].contains(&column.as_str());
                 assert!(id || *nullable || table.defaults.contains(column), "{name}.{column} is neither nullable nor has a default");
             }
         }

@@ -1,0 +1,168 @@
+//! What a person does with the inbox: look, count, and have things worked on again.
+
+use tollkeeper_core::{
+    ids::{EventId, Source},
+    time::MachineTime,
+};
+
+use super::{InboxRow, InboxState, Row};
+use crate::{C, Error, Tx, value::At};
+
+/// Makes a closed delivery pending again, with all its tries before it; `false` when it is pending or not there.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn replay(tx: &mut Tx, source: &Source, id: &EventId) -> Result<bool, Error> {
+    let rows = sql!(
+        tx.c(),
+        exec,
+        "
+        UPDATE inbox
+        SET state = 'pending', attempts = 0, next_attempt_at = NULL
+        WHERE source = $1
+          AND event_id = $2
+          AND state <> 'pending'",
+        source.as_str(),
+        id.as_str()
+    )?;
+    Ok(rows == 1)
+}
+
+/// Which deliveries to work on again; the default is everything that was given up.
+#[derive(Clone, Debug, Default)]
+pub struct Replay {
+    /// From this sender; `None` is any.
+    pub source: Option<Source>,
+    /// Received at or after this instant.
+    pub from: Option<MachineTime>,
+    /// Received before this instant.
+    pub until: Option<MachineTime>,
+    /// Those too that were settled or ignored.
+    pub closed: bool,
+}
+
+/// Makes closed deliveries pending again, with all their tries before them; answers how many. One statement: a wide
+/// range holds up other writers of SQLite for as long as it takes.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn replay_all(tx: &mut Tx, which: &Replay) -> Result<u64, Error> {
+    let closed = if which.closed { [InboxState::Done, InboxState::Ignored] } else { [InboxState::Dead; 2] };
+    sql!(
+        tx.c(),
+        exec,
+        "
+        UPDATE inbox
+        SET state = 'pending', attempts = 0, next_attempt_at = NULL
+        WHERE state <> 'pending'
+          AND state IN ('dead', $1, $2)
+          AND received_at >= $3
+          AND received_at < $4
+          AND ($5 = '' OR source = $5)",
+        closed[0].as_str(),
+        closed[1].as_str(),
+        At(which.from.unwrap_or(MachineTime::from_micros(i64::MIN))),
+        At(which.until.unwrap_or(MachineTime::from_micros(i64::MAX))),
+        which.source.as_ref().map_or("", Source::as_str)
+    )
+}
+
+/// Reads one.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn get(c: C<'_>, source: &Source, id: &EventId) -> Result<Option<InboxRow>, Error> {
+    let row: Option<Row> = sql!(
+        c,
+        opt Row,
+        "
+        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why, attempts, next_attempt_at, last_error
+        FROM inbox
+        WHERE source = $1
+          AND event_id = $2",
+        source.as_str(),
+        id.as_str()
+    )?;
+    row.map(Row::read).transpose()
+}
+
+/// Which deliveries to list; what is `None` does not filter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<InboxState>,
+    /// From this sender.
+    pub source: Option<Source>,
+    /// About this subject, as the inbox holds it.
+    pub subject: Option<String>,
+    /// Received before this instant: the `received_at` of the last row of the page before.
+    pub before: Option<MachineTime>,
+}
+
+/// Reads at most `limit` deliveries, the newest first.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn list(c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>, Error> {
+    let before = At(filter.before.unwrap_or(MachineTime::from_micros(i64::MAX)));
+    let source = filter.source.as_ref().map_or("", Source::as_str);
+    let subject = filter.subject.as_deref().unwrap_or_default();
+    let state = filter.state.map_or("", InboxState::as_str);
+    // One statement for each index, so that the few dead ones among millions are found without reading the others.
+    macro_rules! select {
+        ($condition:literal) => {
+            sql!(
+                c,
+                all Row,
+                concat!(
+                    "
+                    SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why, attempts, next_attempt_at, last_error
+                    FROM inbox
+                    WHERE ", $condition, "
+                      AND received_at < $2
+                      AND ($3 = '' OR source = $3)
+                      AND ($4 = '' OR subject = $4)
+                    ORDER BY received_at DESC, source, event_id
+                    LIMIT $5"
+                ),
+                state,
+                before,
+                source,
+                subject,
+                limit
+            )?
+        };
+    }
+    let rows: Vec<Row> = match filter.state {
+        None => select!("$1 = ''"),
+        Some(InboxState::Pending) => select!("state = 'pending' AND $1 = 'pending'"),
+        Some(InboxState::Done | InboxState::Ignored | InboxState::Dead) => select!("state <> 'pending' AND state = $1"),
+    };
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// How many deliveries stand where; a source and state without any is not named.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn counts(c: C<'_>) -> Result<Vec<(Source, InboxState, i64)>, Error> {
+    row! { struct Count { source: String, state: String, deliveries: i64 } }
+    // In two halves, each of which has an index that holds all of the answer, in this order.
+    let rows: Vec<Count> = sql!(
+        c,
+        all Count,
+        "
+        SELECT source, state, COUNT(*) AS deliveries
+        FROM inbox
+        WHERE state = 'pending'
+        GROUP BY state, source
+        UNION ALL
+        SELECT source, state, COUNT(*) AS deliveries
+        FROM inbox
+        WHERE state <> 'pending'
+        GROUP BY state, source
+        ORDER BY source, state"
+    )?;
+    let read = |row: Count| Ok((row.source.into(), InboxState::read(&row.state, "a count")?, row.deliveries));
+    rows.into_iter().map(read).collect()
+}

@@ -1,0 +1,80 @@
+//! What a person does with the inbox.
+
+use tollkeeper_core::ids::EventId;
+use tollkeeper_store::{
+    Db, Error, inbox,
+    inbox::{Filter, InboxState, Replay},
+};
+use tollkeeper_testkit::{both_engines, database::TestDb};
+
+use crate::{inbox::delivery, sample};
+
+/// Six deliveries, received at 1 to 6: dead, done, ignored, dead, pending after a failed try, dead of another sender.
+async fn fill(db: &TestDb) {
+    let mut deliveries: Vec<_> =
+        (1..=6).map(|number| delivery(&format!("ev_{number}"), "subscription:a", number)).collect();
+    deliveries[5].source = "stripe".into();
+    crate::inbox::put(db.db(), deliveries).await;
+    let [chargebee, stripe] = &["chargebee".into(), "stripe".into()];
+    let id = |number: usize| [EventId::from(format!("ev_{number}"))];
+    db.db()
+        .write(|tx| {
+            Box::pin(async move {
+                inbox::dead(tx, chargebee, &id(1), "gave up").await?;
+                inbox::settle(tx, chargebee, &id(2), "done").await?;
+                inbox::ignore(tx, chargebee, &id(3), "nothing to do").await?;
+                inbox::dead(tx, chargebee, &id(4), "gave up").await?;
+                inbox::retry(tx, chargebee, &id(5), "503", sample::machine(99), true).await?;
+                inbox::dead(tx, stripe, &id(6), "gave up").await?;
+                Ok::<_, Error>(())
+            })
+        })
+        .await
+        .unwrap();
+}
+
+async fn replay(db: &Db, which: Replay) -> (u64, String) {
+    let which = &which;
+    let count = db.write(|tx| Box::pin(async move { inbox::replay_all(tx, which).await })).await.unwrap();
+    let mut rows = inbox::list(db.read().await.unwrap().c(), &Filter::default(), 10).await.unwrap();
+    rows.reverse();
+    for row in rows.iter().filter(|row| row.state == InboxState::Pending && row.event_id.as_str() != "ev_5") {
+        assert_eq!((row.attempts, row.next_attempt_at), (0, None));
+    }
+    (count, rows.iter().map(|row| row.state.as_str()).collect::<Vec<_>>().join(" "))
+}
+
+both_engines! {
+    async fn everything_that_was_given_up_is_worked_on_again(db: TestDb) {
+        fill(&db).await;
+        assert_eq!(replay(db.db(), Replay::default()).await, (3, "pending done ignored pending pending pending".into()));
+        assert_eq!(replay(db.db(), Replay::default()).await.0, 0);
+        // What waits for its next try goes on waiting.
+        let row = inbox::get(db.db().read().await.unwrap().c(), &"chargebee".into(), &"ev_5".into()).await.unwrap().unwrap();
+        assert_eq!((row.attempts, row.next_attempt_at), (1, Some(sample::machine(99))));
+    }
+
+    async fn a_range_is_worked_on_again(db: TestDb) {
+        fill(&db).await;
+        let range = Replay { from: Some(sample::machine(2)), until: Some(sample::machine(6)), ..Replay::default() };
+        assert_eq!(replay(db.db(), range.clone()).await, (1, "dead done ignored pending pending dead".into()));
+        let closed = Replay { closed: true, ..range };
+        assert_eq!(replay(db.db(), closed).await, (2, "dead pending pending pending pending dead".into()));
+        let theirs = Replay { source: Some("stripe".into()), ..Replay::default() };
+        assert_eq!(replay(db.db(), theirs).await, (1, "dead pending pending pending pending pending".into()));
+    }
+
+    async fn deliveries_are_counted_by_source_and_state(db: TestDb) {
+        assert_eq!(inbox::counts(db.db().read().await.unwrap().c()).await.unwrap(), []);
+        fill(&db).await;
+        let counts = inbox::counts(db.db().read().await.unwrap().c()).await.unwrap();
+        let counts: Vec<_> = counts.iter().map(|(source, state, count)| (source.as_str(), *state, *count)).collect();
+        assert_eq!(counts, [
+            ("chargebee", InboxState::Dead, 2),
+            ("chargebee", InboxState::Done, 1),
+            ("chargebee", InboxState::Ignored, 1),
+            ("chargebee", InboxState::Pending, 1),
+            ("stripe", InboxState::Dead, 1),
+        ]);
+    }
+}
