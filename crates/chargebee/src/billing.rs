@@ -1,19 +1,22 @@
 //! The billing port, call by call.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tollkeeper_core::{
     ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
     ports::{
-        Billing, CancelWhen, CheckoutPage, CheckoutRequest, CheckoutState, CustomerPatch, CustomerRecord, ErrorKind,
-        NewCustomer, ProviderError,
+        Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
+        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, ProviderError, Quote,
     },
-    snapshot::{Phase, Snapshot},
+    snapshot::{Origin, Phase, Snapshot},
     time::Timestamp,
 };
 
-use crate::{Chargebee, NAME, checkout, client::Endpoint, customer, error::Attempt, form::Form, wire};
+use crate::{
+    Chargebee, NAME, change, checkout, client::Endpoint, customer, error::Attempt, form::Form, quote::quote, snapshot,
+    wire,
+};
 
 /// How much earlier than asked a lost page is looked for: the provider's clock need not be ours, and the page is found
 /// by what it carries, not by its time.
@@ -49,7 +52,13 @@ impl Billing for Chargebee {
             Ok(answer) => Ok(customer::record(answer.customer)),
             Err(error) if error.kind == ErrorKind::Conflict && error.code.as_deref() == Some("duplicate_entry") => {
                 // The id is all that must be unique here. Taken, and nowhere to be read: it was deleted.
-                let taken = CustomerRecord { id: id.clone(), organization_id: None, email: None, deleted: true };
+                let taken = CustomerRecord {
+                    id: id.clone(),
+                    organization_id: None,
+                    display_name: None,
+                    email: None,
+                    deleted: true,
+                };
                 Ok(self.customer(id).await?.unwrap_or(taken))
             }
             Err(error) => Err(error),
@@ -70,14 +79,7 @@ impl Billing for Chargebee {
         let form = checkout::request(request, self.gateway_account_id.as_deref())?;
         let endpoint = Endpoint::new(checkout::START, "/hosted_pages/checkout_new_for_items");
         let answer: wire::HostedPageAnswer = self.client.post(endpoint, &form, Some(&request.key)).await?;
-        let attempt = Attempt { operation: checkout::START, writes: true };
-        let mut page = checkout::page(&answer.hosted_page, self.now()).ok_or_else(|| {
-            attempt.error(ErrorKind::OutcomeUnknown, "the answer does not say how long the page works")
-        })?;
-        // The page itself names its customer only once it succeeded.
-        page.customer_id.get_or_insert_with(|| request.customer_id.clone());
-        page.subscription_id.get_or_insert_with(|| request.subscription_id.clone());
-        Ok(page)
+        self.made(checkout::START, &answer, &request.customer_id, &request.subscription_id)
     }
 
     /// Of several pages that were made for the row: the one that was completed, else the newest.
@@ -90,11 +92,11 @@ impl Billing for Chargebee {
         _customer_id: &ProviderCustomerId,
         not_before: Timestamp,
     ) -> Result<Option<CheckoutPage>, ProviderError> {
-        let after = not_before.minus(CLOCK_SLACK).as_unix_seconds().max(0);
-        let filter = Form::new()
-            .pair(&["type", "is"], "checkout_new")
-            // Ten digits are the contract's shape of an instant.
-            .pair(&["updated_at", "after"], format!("{after:010}"));
+        let filter = Form::new().pair(&["type", "is"], "checkout_new").filter_instant(
+            "updated_at",
+            "after",
+            not_before.minus(CLOCK_SLACK),
+        );
         let rows: Vec<wire::HostedPageAnswer> = self.list("find checkout", "/hosted_pages", &filter).await?;
         let pages = rows
             .iter()
@@ -148,21 +150,15 @@ impl Billing for Chargebee {
         Ok(snapshots)
     }
 
-    /// Gives no credit for what is left of the term: what a person gets back is decided apart.
     async fn cancel(
         &self,
         id: &ProviderSubscriptionId,
         when: CancelWhen,
         key: &str,
     ) -> Result<Snapshot, ProviderError> {
-        let option = match when {
-            CancelWhen::Now => "immediately",
-            CancelWhen::PeriodEnd => "end_of_term",
-        };
-        let form = Form::new().set("cancel_option", option).set("credit_option_for_current_term_charges", "none");
+        let form = change::cancellation(when);
         let endpoint = Endpoint::on("cancel subscription", "/subscriptions/{id}/cancel_for_items", id.as_str());
-        match self.client.post::<wire::SubscriptionAnswer>(endpoint, &form, Some(key)).await {
-            Ok(answer) => self.complete_after_write(&answer).await,
+        match self.act(endpoint, &form, key).await {
             // Refused: perhaps because what is asked for is so already.
             Err(refusal) if matches!(refusal.kind, ErrorKind::Conflict | ErrorKind::Rejected) => {
                 match self.subscription(id).await {
@@ -170,15 +166,105 @@ impl Billing for Chargebee {
                     _ => Err(refusal),
                 }
             }
-            Err(error) => Err(error),
+            outcome => outcome,
         }
     }
 
     async fn undo_cancellation(&self, id: &ProviderSubscriptionId, key: &str) -> Result<Snapshot, ProviderError> {
         let endpoint =
             Endpoint::on("undo cancellation", "/subscriptions/{id}/remove_scheduled_cancellation", id.as_str());
-        let answer: wire::SubscriptionAnswer = self.client.post(endpoint, &Form::new(), Some(key)).await?;
-        self.complete_after_write(&answer).await
+        self.act(endpoint, &Form::new(), key).await
+    }
+
+    async fn preview(&self, id: &ProviderSubscriptionId, change: &ChangeRequest) -> Result<Quote, ProviderError> {
+        const OPERATION: &str = "preview change";
+        let endpoint = Endpoint::new(OPERATION, "/estimates/update_subscription_for_items");
+        let answer: wire::EstimateAnswer = self.client.estimate(endpoint, &change::estimate(id, change)).await?;
+        quote(&answer.estimate, self.now()).ok_or_else(|| {
+            let attempt = Attempt { operation: OPERATION, writes: false };
+            attempt.error(attempt.unclear(), "the estimate does not say its currency or when it was made")
+        })
+    }
+
+    /// What was scheduled before is gone: Chargebee deletes it with every change (unless the site has ramps).
+    async fn change(
+        &self,
+        id: &ProviderSubscriptionId,
+        change: &ChangeRequest,
+        key: &str,
+    ) -> Result<Changed, ProviderError> {
+        let endpoint = Endpoint::on("change subscription", "/subscriptions/{id}/update_for_items", id.as_str());
+        let answer: wire::SubscriptionAnswer = self.client.post(endpoint, &change::update(change), Some(key)).await?;
+        // Without an invoice nothing was charged: no charge waits for a later one here.
+        let charged = answer.invoice.map_or(Some(0), |wire::Charged(charged)| charged);
+        Ok(Changed { snapshot: self.complete_after_write(&answer).await?, charged })
+    }
+
+    async fn undo_change(&self, id: &ProviderSubscriptionId, key: &str) -> Result<Snapshot, ProviderError> {
+        let endpoint = Endpoint::on("undo change", "/subscriptions/{id}/remove_scheduled_changes", id.as_str());
+        self.act(endpoint, &Form::new(), key).await
+    }
+
+    async fn hosted_change(&self, change: &HostedChange) -> Result<CheckoutPage, ProviderError> {
+        let form = checkout::hosted_change(change, self.gateway_account_id.as_deref())?;
+        let endpoint = Endpoint::new(checkout::HOSTED_CHANGE, "/hosted_pages/checkout_existing_for_items");
+        let answer: wire::HostedPageAnswer = self.client.post(endpoint, &form, Some(&change.key)).await?;
+        self.made(checkout::HOSTED_CHANGE, &answer, &change.customer_id, &change.subscription_id)
+    }
+
+    async fn pause(
+        &self,
+        id: &ProviderSubscriptionId,
+        when: ChangeWhen,
+        until: Option<Timestamp>,
+        key: &str,
+    ) -> Result<Snapshot, ProviderError> {
+        let endpoint = Endpoint::on("pause subscription", "/subscriptions/{id}/pause", id.as_str());
+        self.act(endpoint, &change::pause(when, until), key).await
+    }
+
+    /// Reads first: a pause that has begun and one that is only scheduled end in two different ways.
+    async fn resume(&self, id: &ProviderSubscriptionId, key: &str) -> Result<Snapshot, ProviderError> {
+        const OPERATION: &str = "resume subscription";
+        let subscription = self.read(id.as_str()).await?.subscription;
+        if subscription.status == "paused" {
+            let endpoint = Endpoint::on(OPERATION, "/subscriptions/{id}/resume", id.as_str());
+            return self.act(endpoint, &change::resume(), key).await;
+        }
+        if subscription.pause_date.is_some() {
+            let endpoint = Endpoint::on("undo pause", "/subscriptions/{id}/remove_scheduled_pause", id.as_str());
+            return self.act(endpoint, &Form::new(), key).await;
+        }
+        let attempt = Attempt { operation: OPERATION, writes: true };
+        Err(attempt.error(ErrorKind::Conflict, "it is not paused, and no pause is scheduled"))
+    }
+
+    async fn subscriptions(&self, since: Option<Timestamp>, page: Option<&str>) -> Result<Page<Listed>, ProviderError> {
+        let page: wire::Page<wire::SubscriptionAnswer> =
+            self.page("list subscriptions", "/subscriptions", since, page).await?;
+        let listed = |row: &wire::SubscriptionAnswer| {
+            let (subscription, customer) = (&row.subscription, row.customer.as_ref());
+            let beside = snapshot::Beside::default();
+            Listed {
+                snapshot: snapshot::snapshot(subscription, customer, beside, Origin::Fetched, self.now()),
+                is_complete: snapshot::is_whole(subscription),
+            }
+        };
+        Ok(Page { rows: page.list.iter().map(listed).collect(), next: page.next_offset })
+    }
+
+    async fn customers(
+        &self,
+        since: Option<Timestamp>,
+        page: Option<&str>,
+    ) -> Result<Page<CustomerRecord>, ProviderError> {
+        let page: wire::Page<wire::CustomerAnswer> = self.page("list customers", "/customers", since, page).await?;
+        let rows = page.list.into_iter().map(|row| customer::record(row.customer)).collect();
+        Ok(Page { rows, next: page.next_offset })
+    }
+
+    fn set_pace(&self, pace: Arc<dyn Pace>) {
+        self.client.set_pace(pace);
     }
 
     fn longest_return_url(&self) -> usize {
@@ -197,6 +283,28 @@ impl Billing for Chargebee {
 }
 
 impl Chargebee {
+    /// Does something to a subscription, and reads whole what comes back.
+    async fn act(&self, endpoint: Endpoint<'_>, form: &Form, key: &str) -> Result<Snapshot, ProviderError> {
+        let answer: wire::SubscriptionAnswer = self.client.post(endpoint, form, Some(key)).await?;
+        self.complete_after_write(&answer).await
+    }
+
+    /// A page that was just made. It names its customer itself only once it succeeded.
+    fn made(
+        &self,
+        operation: &'static str,
+        answer: &wire::HostedPageAnswer,
+        customer_id: &ProviderCustomerId,
+        subscription_id: &SubscriptionId,
+    ) -> Result<CheckoutPage, ProviderError> {
+        let attempt = Attempt { operation, writes: true };
+        let mut page = checkout::page(&answer.hosted_page, self.now())
+            .ok_or_else(|| attempt.error(attempt.unclear(), "the answer does not say how long the page works"))?;
+        page.customer_id.get_or_insert_with(|| customer_id.clone());
+        page.subscription_id.get_or_insert_with(|| subscription_id.clone());
+        Ok(page)
+    }
+
     /// Looks a customer up among the deleted ones, which only the list shows.
     async fn deleted_customer(&self, id: &ProviderCustomerId) -> Result<Option<CustomerRecord>, ProviderError> {
         let filter = Form::new().set("limit", 1).pair(&["id", "is"], id).set("include_deleted", true);

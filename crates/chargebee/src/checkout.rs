@@ -1,15 +1,17 @@
 //! Hosted checkouts: what is asked for, and what a page says about itself.
 //!
 //! A checkout has no metadata of its own. What ties it to our row is the subscription's id, which we choose, and the
-//! text that the page carries through. Source: API docs, "Create checkout for a new subscription".
+//! text that the page carries through. Source: API docs, "Create checkout for a new subscription" and "… to update a
+//! subscription".
 
 use std::time::Duration;
 
 use serde::Serialize;
 use tollkeeper_core::{
     ids::{OrganizationId, SubscriptionId},
-    ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, ProviderError},
+    ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, HostedChange, ProviderError},
     snapshot::ItemType,
+    subscription::CheckoutItem,
     time::Timestamp,
 };
 
@@ -21,6 +23,8 @@ use crate::{
 
 /// What starting a checkout is called in errors.
 pub(crate) const START: &str = "start checkout";
+/// What starting a hosted change is called in errors.
+pub(crate) const HOSTED_CHANGE: &str = "start hosted change";
 
 /// How long a checkout page works. Source: API docs, "Hosted pages".
 const LIFETIME: Duration = Duration::from_secs(3 * 60 * 60);
@@ -44,44 +48,80 @@ struct Carried<'a> {
 /// # Errors
 /// `Rejected`, when a text is longer than Chargebee takes: the message names it.
 pub(crate) fn request(request: &CheckoutRequest, gateway_account_id: Option<&str>) -> Result<Form, ProviderError> {
-    let carried = json(&Carried {
+    let carried = Carried {
         subscription_id: &request.subscription_id,
         organization_id: &request.organization_id,
         user_id: request.user_id.as_deref(),
-    });
+    };
+    let carried = carry(START, &carried, &request.redirect_url, &request.cancel_url)?;
+    // Left out, the price's own trial would begin; 0 declines it.
+    let trial_end = request.trial_end.map_or(0, Timestamp::as_unix_seconds);
+    let form = items(Form::new(), &request.items)
+        .pair(&["subscription", "id"], &request.subscription_id)
+        .pair(&["subscription", "trial_end"], trial_end)
+        .pair(&["customer", "id"], &request.customer_id);
+    Ok(gateway(form, gateway_account_id)
+        .set("redirect_url", &request.redirect_url)
+        .set("cancel_url", &request.cancel_url)
+        .set("pass_thru_content", carried))
+}
+
+/// The body of `POST /hosted_pages/checkout_existing_for_items`, which takes effect at once. How it is prorated and
+/// invoiced is for the site to say: the page has no parameters for that.
+///
+/// # Errors
+/// `Rejected`, when a text is longer than Chargebee takes: the message names it.
+pub(crate) fn hosted_change(change: &HostedChange, gateway_account_id: Option<&str>) -> Result<Form, ProviderError> {
+    let carried =
+        Carried { subscription_id: &change.subscription_id, organization_id: &change.organization_id, user_id: None };
+    let carried = carry(HOSTED_CHANGE, &carried, &change.redirect_url, &change.cancel_url)?;
+    let form = items(Form::new().pair(&["subscription", "id"], &change.id), &change.items)
+        .set("replace_items_list", true)
+        .set("change_option", "immediately")
+        .set("reactivate", false);
+    Ok(gateway(form, gateway_account_id)
+        .set("redirect_url", &change.redirect_url)
+        .set("cancel_url", &change.cancel_url)
+        .set("pass_thru_content", carried))
+}
+
+/// What a page shall carry, as text, once it and the page's addresses are known to fit.
+fn carry(
+    operation: &'static str,
+    carried: &Carried<'_>,
+    redirect_url: &str,
+    cancel_url: &str,
+) -> Result<String, ProviderError> {
+    let carried = json(carried);
     for (name, value, limit) in [
-        ("redirect_url", &request.redirect_url, MAX_URL_CHARS),
-        ("cancel_url", &request.cancel_url, MAX_URL_CHARS),
+        ("redirect_url", redirect_url, MAX_URL_CHARS),
+        ("cancel_url", cancel_url, MAX_URL_CHARS),
         ("pass_thru_content", &carried, MAX_PASS_THRU_CHARS),
     ] {
-        check_length(Attempt { operation: START, writes: true }, name, value, limit)?;
+        check_length(Attempt { operation, writes: true }, name, value, limit)?;
     }
+    Ok(carried)
+}
 
-    // The first row must be the plan.
-    let plans = request.items.iter().filter(|item| item.item_type == ItemType::Plan);
-    let others = request.items.iter().filter(|item| item.item_type != ItemType::Plan);
-    let mut form = Form::new();
-    for (index, item) in plans.chain(others).enumerate() {
-        form = form.cell("subscription_items", "item_price_id", index, &item.price_id).cell(
+/// Adds the lines of a subscription. The first row must be the plan.
+pub(crate) fn items(form: Form, items: &[CheckoutItem]) -> Form {
+    let plans = items.iter().filter(|item| item.item_type == ItemType::Plan);
+    let others = items.iter().filter(|item| item.item_type != ItemType::Plan);
+    plans.chain(others).enumerate().fold(form, |form, (index, item)| {
+        form.cell("subscription_items", "item_price_id", index, &item.price_id).cell(
             "subscription_items",
             "quantity",
             index,
             item.quantity,
-        );
+        )
+    })
+}
+
+fn gateway(form: Form, account_id: Option<&str>) -> Form {
+    match account_id {
+        Some(id) => form.pair(&["card", "gateway_account_id"], id),
+        None => form,
     }
-    // Left out, the price's own trial would begin; 0 declines it.
-    let trial_end = request.trial_end.map_or(0, Timestamp::as_unix_seconds);
-    form = form
-        .pair(&["subscription", "id"], &request.subscription_id)
-        .pair(&["subscription", "trial_end"], trial_end)
-        .pair(&["customer", "id"], &request.customer_id);
-    if let Some(gateway) = gateway_account_id {
-        form = form.pair(&["card", "gateway_account_id"], gateway);
-    }
-    Ok(form
-        .set("redirect_url", &request.redirect_url)
-        .set("cancel_url", &request.cancel_url)
-        .set("pass_thru_content", carried))
 }
 
 /// Refuses a text that Chargebee would refuse, with its name.

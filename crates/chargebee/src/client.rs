@@ -1,6 +1,11 @@
 //! One HTTP call to Chargebee: how it is sent, how its answer is read, what its failure means.
 
-use std::{borrow::Cow, fmt, time::Instant};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -8,7 +13,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use tollkeeper_core::ports::{ErrorKind, ProviderError};
+use tollkeeper_core::ports::{ErrorKind, Pace, ProviderError};
 
 use crate::{
     config::{Config, ConfigError},
@@ -60,11 +65,24 @@ impl<'a> Endpoint<'a> {
     }
 }
 
+/// What a request does.
+#[derive(Clone, Copy, Debug)]
+enum Verb<'a> {
+    /// `GET`; the form is the query.
+    Read,
+    /// `POST` that changes nothing: an estimate. Chargebee knows no idempotency keys there.
+    Estimate,
+    /// `POST`, with an idempotency key where one is given.
+    Write(Option<&'a str>),
+}
+
 /// Sends requests to one site.
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     api_key: SecretString,
+    /// Whom every request asks first, once it is set.
+    pace: OnceLock<Arc<dyn Pace>>,
 }
 
 impl Client {
@@ -82,7 +100,15 @@ impl Client {
             http: builder.build().map_err(ConfigError::Client)?,
             base: base.as_str().trim_end_matches('/').to_owned(),
             api_key: config.api_key.clone(),
+            pace: OnceLock::new(),
         })
+    }
+
+    /// From now on every request asks `pace` first. The first one stays.
+    pub(crate) fn set_pace(&self, pace: Arc<dyn Pace>) {
+        if self.pace.set(pace).is_err() {
+            tracing::warn!("Chargebee has a pace already, and keeps it");
+        }
     }
 
     /// Reads. `query` may be empty.
@@ -91,7 +117,16 @@ impl Client {
         endpoint: Endpoint<'_>,
         query: &Form,
     ) -> Result<T, ProviderError> {
-        self.send(Method::GET, endpoint, query, None).await
+        self.send(Verb::Read, endpoint, query).await
+    }
+
+    /// Asks what something would cost.
+    pub(crate) async fn estimate<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint<'_>,
+        form: &Form,
+    ) -> Result<T, ProviderError> {
+        self.send(Verb::Estimate, endpoint, form).await
     }
 
     /// Writes. With `key`, Chargebee answers a repeat within 30 minutes with the stored answer ("Idempotency").
@@ -101,42 +136,57 @@ impl Client {
         form: &Form,
         key: Option<&str>,
     ) -> Result<T, ProviderError> {
-        self.send(Method::POST, endpoint, form, key).await
+        self.send(Verb::Write(key), endpoint, form).await
     }
 
     async fn send<T: DeserializeOwned>(
         &self,
-        method: Method,
+        verb: Verb<'_>,
         endpoint: Endpoint<'_>,
         form: &Form,
-        key: Option<&str>,
     ) -> Result<T, ProviderError> {
-        let attempt = Attempt { operation: endpoint.operation, writes: method == Method::POST };
+        let attempt = Attempt { operation: endpoint.operation, writes: matches!(verb, Verb::Write(_)) };
         let Some(path) = endpoint.path() else {
             return Err(attempt.error(ErrorKind::Rejected, "the id is empty or made of dots"));
         };
         let mut url = format!("{}{path}", self.base);
-        let mut request = if attempt.writes {
-            self.http.post(url).header(header::CONTENT_TYPE, FORM).body(form.as_str().to_owned())
-        } else {
-            if !form.is_empty() {
-                url = format!("{url}?{}", form.as_str());
-            }
-            self.http.get(url)
+        let method = match verb {
+            Verb::Read => Method::GET,
+            Verb::Estimate | Verb::Write(_) => Method::POST,
         };
+        if method == Method::GET && !form.is_empty() {
+            url = format!("{url}?{}", form.as_str());
+        }
+        let mut request = self.http.request(method.clone(), url);
+        if method == Method::POST {
+            request = request.header(header::CONTENT_TYPE, FORM).body(form.as_str().to_owned());
+        }
         // An empty key would be the same for every call.
-        if let Some(key) = key.filter(|key| !key.is_empty()) {
+        if let Verb::Write(Some(key)) = verb
+            && !key.is_empty()
+        {
             request = request.header(IDEMPOTENCY_KEY, key_header(key));
         }
         let request =
             request.header(header::ACCEPT, "application/json").basic_auth(self.api_key.expose_secret(), Some(""));
 
+        if let Some(pace) = self.pace.get() {
+            pace.permit().await.map_err(|after| {
+                attempt.error(ErrorKind::Throttled(after), "nothing was sent: the budget of requests is used up")
+            })?;
+        }
         let started = Instant::now();
         let outcome = exchange(attempt, request).await;
         let duration_ms = started.elapsed().as_millis();
         let status = outcome.as_ref().map_or(0, |answer| answer.status.as_u16());
         tracing::debug!(%method, path = endpoint.template, status, duration_ms, "Chargebee was called");
-        outcome?.read(attempt)
+        let result = outcome?.read(attempt);
+        if let Err(ProviderError { kind: ErrorKind::Throttled(after), .. }) = &result
+            && let Some(pace) = self.pace.get()
+        {
+            pace.throttled(*after);
+        }
+        result
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) fn record(customer: wire::Customer) -> CustomerRecord {
     CustomerRecord {
         organization_id: customer.meta_data.text("organizationId").map(Into::into),
         id: customer.id.into(),
+        display_name: customer.company.filter(|company| !company.is_empty()),
         email: customer.email.filter(|email| !email.is_empty()),
         deleted: customer.deleted,
     }

@@ -17,7 +17,7 @@ use tollkeeper_core::{
 use crate::{
     Chargebee, NAME,
     snapshot::{self, Beside},
-    wire::{Envelope, EventIds, SubscriptionContent, Text},
+    wire::{self, Envelope, EventIds, SubscriptionContent, Text},
 };
 
 /// The longest id or type that is believed to be one.
@@ -83,7 +83,7 @@ fn hint<C>(event: &Envelope<'_, C>, subject: impl FnOnce(&str) -> Subject) -> Re
     Ok(Hint {
         event_id: id.into(),
         event_type: event_type.to_owned(),
-        occurred_at: event.occurred_at.map(Timestamp::from_unix_seconds),
+        occurred_at: wire::instant(event.occurred_at),
         subject: subject(event_type),
         content: None,
     })
@@ -188,9 +188,7 @@ fn the_only<'a>(mut ids: impl Iterator<Item = &'a str>) -> Option<&'a str> {
 fn delivered(verified: &Verified, occurred_at: Option<Timestamp>) -> Option<Snapshot> {
     let content = read::<SubscriptionContent>(verified).ok()?.content?;
     let subscription = content.subscription?;
-    let is_whole = subscription.resource_version.is_some()
-        && !snapshot::has_dues(&subscription)
-        && !subscription.has_scheduled_changes;
+    let is_whole = subscription.resource_version.is_some() && snapshot::is_whole(&subscription);
     is_whole.then(|| {
         let customer = content.customer.as_ref();
         snapshot::snapshot(&subscription, customer, Beside::default(), Origin::Delivered, occurred_at)

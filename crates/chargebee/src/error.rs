@@ -7,10 +7,13 @@ use std::time::Duration;
 use http::StatusCode;
 use tollkeeper_core::ports::{ErrorKind, ProviderError};
 
-use crate::{NAME, wire};
+use crate::{NAME, checkout, wire};
 
 /// How long to wait after a 429 that does not say: the site's limit counts the last 60 seconds.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// A longer `Retry-After` is taken for this: nobody's limit lasts longer, and nothing shall wait for years.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Our code for a site that has no gateway for this customer and currency.
 const NO_GATEWAY: &str = "no_applicable_gateway";
@@ -92,9 +95,12 @@ impl Attempt {
             429 => ErrorKind::Throttled(
                 retry_after
                     .and_then(|seconds| seconds.trim().parse().ok())
-                    .map_or(DEFAULT_RETRY_AFTER, Duration::from_secs),
+                    .map_or(DEFAULT_RETRY_AFTER, Duration::from_secs)
+                    .min(MAX_RETRY_AFTER),
             ),
-            503 => ErrorKind::Transient,
+            // Chargebee's own 503 (`site_not_ready`, `internal_temporary_error`, …) asks for a repeat: nothing was done.
+            // Whatever stands before it may say 503 in the middle of the work.
+            503 if code.is_some() => ErrorKind::Transient,
             500..=599 => self.unclear(),
             // A failed payment is a 400 with this type, not a 402.
             400..=499 if is_payment => ErrorKind::Declined,
@@ -104,6 +110,8 @@ impl Attempt {
             404 if code != Some("site_not_found") => ErrorKind::NotFound,
             409 => ErrorKind::Conflict,
             400..=499 if code == Some("duplicate_entry") => ErrorKind::Conflict,
+            // `invalid_state_for_request` comes with 409; its older relatives (`invalid_state_for_pause`) need not.
+            400..=499 if code.is_some_and(|code| code.starts_with("invalid_state_for_")) => ErrorKind::Conflict,
             _ => ErrorKind::Rejected,
         }
     }
@@ -120,7 +128,8 @@ impl Attempt {
         in_words
             || said.code() == Some(NO_GATEWAY)
             || said.error_code.as_deref() == Some(NO_GATEWAY)
-            || (said.code() == Some("configuration_incompatible") && self.operation == crate::checkout::START)
+            || (said.code() == Some("configuration_incompatible")
+                && matches!(self.operation, checkout::START | checkout::HOSTED_CHANGE))
     }
 }
 
@@ -156,7 +165,7 @@ mod tests {
             (429, ErrorKind::Throttled(DEFAULT_RETRY_AFTER), ErrorKind::Throttled(DEFAULT_RETRY_AFTER)),
             (500, ErrorKind::Transient, ErrorKind::OutcomeUnknown),
             (502, ErrorKind::Transient, ErrorKind::OutcomeUnknown),
-            (503, ErrorKind::Transient, ErrorKind::Transient),
+            (503, ErrorKind::Transient, ErrorKind::OutcomeUnknown),
             (504, ErrorKind::Transient, ErrorKind::OutcomeUnknown),
             (302, ErrorKind::Rejected, ErrorKind::Rejected),
         ] {
@@ -165,6 +174,19 @@ mod tests {
                 assert_eq!(refused(WRITE, status, body).kind, write, "{status} {body}");
             }
         }
+    }
+
+    #[test]
+    fn only_chargebee_itself_can_say_that_nothing_was_done() {
+        let own = r#"{"message":"try again","api_error_code":"internal_temporary_error"}"#;
+        assert_eq!(refused(WRITE, 503, own).kind, ErrorKind::Transient);
+        assert_eq!(refused(WRITE, 500, own).kind, ErrorKind::OutcomeUnknown);
+    }
+
+    #[test]
+    fn a_state_that_forbids_it_is_a_conflict_whatever_the_status() {
+        let pause = r#"{"message":"m","api_error_code":"invalid_state_for_pause","type":"invalid_request"}"#;
+        assert_eq!(refused(WRITE, 400, pause).kind, ErrorKind::Conflict);
     }
 
     #[test]
@@ -198,6 +220,7 @@ mod tests {
     fn the_wait_after_a_429_is_the_one_that_was_asked_for() {
         let wait = |header| READ.refused(StatusCode::TOO_MANY_REQUESTS, header, None, b"{}").kind;
         assert_eq!(wait(Some("7")), ErrorKind::Throttled(Duration::from_secs(7)));
+        assert_eq!(wait(Some("18446744073709551615")), ErrorKind::Throttled(MAX_RETRY_AFTER));
         assert_eq!(wait(Some("Wed, 21 Oct 2026 07:28:00 GMT")), ErrorKind::Throttled(DEFAULT_RETRY_AFTER));
     }
 }

@@ -4,10 +4,12 @@
 //!
 //! Must never know: our rows, our catalog, another provider, the wall clock. It decides nothing; it translates.
 //!
-//! The usual next thing is one more call: put the parameters into a [`form::Form`], the answer into `wire/`, and the
-//! method into `billing.rs`. A new failure gets its meaning in `error.rs`, a new status in `snapshot.rs`.
+//! The usual next thing is one more call: put the parameters into a [`form::Form`] (`change.rs` has those that change a
+//! subscription), the answer into `wire/`, and the method into `billing.rs`. A new failure gets its meaning in
+//! `error.rs`, a new status in `snapshot.rs`.
 
 mod billing;
+mod change;
 mod checkout;
 mod client;
 mod config;
@@ -16,6 +18,9 @@ mod customer;
 mod delivery;
 mod error;
 pub mod form;
+#[cfg(test)]
+mod hostile;
+mod quote;
 mod reading;
 mod snapshot;
 mod wire;
@@ -61,7 +66,7 @@ impl Chargebee {
 
     /// Tells the adapter what business time it is.
     ///
-    /// Only two things ask: whether a hosted page is too old, and when a snapshot was read. Without a clock, an old page
+    /// Only whether a hosted page is too old, and when a snapshot was read, depend on it. Without a clock, an old page
     /// stays open with its `expires_at` in the past, and a snapshot was read when the subscription last changed.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {

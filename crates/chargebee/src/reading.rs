@@ -1,8 +1,11 @@
 //! Reading a subscription whole: with what is overdue and what waits, which it does not carry itself.
 
+use std::time::Duration;
+
 use tollkeeper_core::{
     ports::{ErrorKind, ProviderError},
     snapshot::{Dues, Origin, ScheduledItems, Snapshot},
+    time::Timestamp,
 };
 
 use crate::{
@@ -85,6 +88,34 @@ impl Chargebee {
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Conflict) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads one page of everything, also of what is deleted; with `since`, of what changed at that second or later.
+    pub(crate) async fn page<T: serde::de::DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        path: &'static str,
+        since: Option<Timestamp>,
+        page: Option<&str>,
+    ) -> Result<wire::Page<T>, ProviderError> {
+        let offset = page.filter(|page| !page.is_empty());
+        let mut query = Form::new().set("limit", PAGE_ROWS).set_some("offset", offset).set("include_deleted", true);
+        query = match since {
+            // `after` leaves the second itself out, in which something may have changed since.
+            Some(since) => query.pair(&["sort_by", "asc"], "updated_at").filter_instant(
+                "updated_at",
+                "after",
+                since.minus(Duration::from_secs(1)),
+            ),
+            None => query.pair(&["sort_by", "asc"], "created_at"),
+        };
+        let mut answer: wire::Page<T> = self.client.get(Endpoint::new(operation, path), &query).await?;
+        answer.next_offset = answer.next_offset.filter(|next| !next.is_empty());
+        if answer.next_offset.is_some() && answer.next_offset.as_deref() == offset {
+            let attempt = Attempt { operation, writes: false };
+            return Err(attempt.error(ErrorKind::Rejected, "the list names the same page as the next one"));
+        }
+        Ok(answer)
     }
 
     /// Reads a list to its end.

@@ -53,6 +53,7 @@ pub(crate) fn snapshot(
         ended_at: end.ended_at,
         dues: beside.dues,
         scheduled: beside.scheduled,
+        pause_at: instant(subscription.pause_date).filter(|_| matches!(phase, Phase::Trialing | Phase::Active)),
         currency: currency(subscription),
         observed_at: observed_at
             .or_else(|| instant(subscription.updated_at))
@@ -195,42 +196,44 @@ pub(crate) fn has_dues(subscription: &Subscription) -> bool {
     subscription.due_since.is_some() || subscription.due_invoices_count.is_some_and(|count| count > 0)
 }
 
+/// Whether a subscription tells all there is to know: nothing is overdue on it, and nothing waits.
+pub(crate) fn is_whole(subscription: &Subscription) -> bool {
+    !has_dues(subscription) && !subscription.has_scheduled_changes
+}
+
 /// What is overdue, from the subscription and its invoices that are not paid, in any order.
 ///
 /// Without an invoice the dues are those of the subscription alone: known to exist, not known to be given up.
 pub(crate) fn dues(subscription: &Subscription, invoices: &[Invoice]) -> Option<Dues> {
     let oldest = invoices.iter().min_by_key(|invoice| invoice.due().unwrap_or(i64::MAX));
-    let since = subscription
-        .due_since
-        .or_else(|| oldest.and_then(Invoice::due))
-        .or(subscription.updated_at)
+    let since = instant(subscription.due_since)
+        .or_else(|| instant(oldest.and_then(Invoice::due)))
+        .or_else(|| instant(subscription.updated_at))
         .filter(|_| has_dues(subscription))?;
     Some(Dues {
-        since: Timestamp::from_unix_seconds(since),
+        since,
         attempts: oldest.map_or(0, |invoice| u32::try_from(invoice.dunning_attempts.len()).unwrap_or(u32::MAX)),
         next_attempt_at: instant(
-            invoices
-                .iter()
-                .filter(|invoice| invoice.status == "payment_due")
-                .filter_map(|invoice| invoice.next_retry_at)
-                .min(),
+            invoices.iter().filter(|invoice| !invoice.is_given_up()).filter_map(|invoice| invoice.next_retry_at).min(),
         ),
         invoice: oldest.map(|invoice| invoice.id.clone()),
-        exhausted: invoices.iter().any(|invoice| invoice.status == "not_paid"),
+        exhausted: invoices.iter().any(Invoice::is_given_up),
     })
 }
 
 /// What waits, from the subscription as it is and as it will be.
 pub(crate) fn scheduled(now: &Subscription, then: &Subscription) -> Option<ScheduledItems> {
-    let at = now.changes_scheduled_at.or(then.changes_scheduled_at).or(now.current_term_end)?;
-    let plan = |lines: Vec<Item>| lines.into_iter().find(|item| item.item_type == ItemType::Plan);
-    let (current, next) = (plan(items(now)), plan(items(then)));
+    let at = instant(now.changes_scheduled_at.or(then.changes_scheduled_at).or(now.current_term_end))?;
+    let (lines_now, items) = (items(now), items(then));
+    let plan = |lines: &[Item]| lines.iter().find(|item| item.item_type == ItemType::Plan).cloned();
+    let (current, next) = (plan(&lines_now), plan(&items));
     let changes_price =
         next.as_ref().map(|item| &item.item_price_id) != current.as_ref().map(|item| &item.item_price_id);
     Some(ScheduledItems {
         seats: next.as_ref().map(|item| item.quantity),
         price_id: next.filter(|_| changes_price).map(|item| item.item_price_id),
-        at: Timestamp::from_unix_seconds(at),
+        items,
+        at,
     })
 }
 

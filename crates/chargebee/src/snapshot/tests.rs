@@ -157,6 +157,16 @@ fn dues_come_from_the_oldest_invoice_and_are_exhausted_by_any() {
 }
 
 #[test]
+fn nobody_waits_for_a_retry_that_dunning_has_stopped() {
+    let since = subscription(json!({ "due_since": 190 }));
+    for (word, given_up) in [("in_progress", false), ("exhausted", true), ("stopped", true), ("brand_new", false)] {
+        let members = json!({ "id": "INV-1", "status": "payment_due", "next_retry_at": 400, "dunning_status": word });
+        let dues = dues(&since, &[invoice(members)]).unwrap();
+        assert_eq!((dues.exhausted, dues.next_attempt_at), (given_up, at(400).filter(|_| !given_up)), "{word}");
+    }
+}
+
+#[test]
 fn no_dues_without_a_sign_of_them() {
     assert_eq!(dues(&subscription(json!({})), &[]), None);
     assert!(has_dues(&subscription(json!({ "due_invoices_count": 1 }))));
@@ -170,10 +180,42 @@ fn a_scheduled_change_names_the_price_only_when_it_changes() {
         subscription(json!({ "subscription_items": [
             { "item_price_id": price, "item_type": "plan", "quantity": quantity } ] }))
     };
-    let at = Timestamp::from_unix_seconds(200);
-    assert_eq!(
-        scheduled(&now, &row("scale", 8)),
-        Some(ScheduledItems { price_id: Some("scale".into()), seats: Some(8), at })
-    );
-    assert_eq!(scheduled(&now, &row("growth", 3)), Some(ScheduledItems { price_id: None, seats: Some(3), at }));
+    let change = |then: &Subscription| {
+        let change = scheduled(&now, then).unwrap();
+        assert_eq!((Some(change.at), &change.items), (at(200), &items(then)));
+        (change.price_id, change.seats)
+    };
+    assert_eq!(change(&row("scale", 8)), (Some("scale".into()), Some(8)));
+    assert_eq!(change(&row("growth", 3)), (None, Some(3)));
+}
+
+#[test]
+fn everything_that_will_be_sold_is_told_and_not_only_the_plan() {
+    let now = subscription(json!({ "has_scheduled_changes": true, "changes_scheduled_at": 200 }));
+    let then = subscription(json!({ "subscription_items": [
+        { "item_price_id": "support", "item_type": "addon", "quantity": 2, "unit_price": 100, "amount": 200 },
+        { "item_price_id": "growth", "item_type": "plan", "quantity": 5 },
+    ]}));
+    let change = scheduled(&now, &then).unwrap();
+    let lines: Vec<_> = change.items.iter().map(|item| (item.item_price_id.as_str(), item.quantity)).collect();
+    assert_eq!(lines, [("support", 2), ("growth", 5)]);
+    assert_eq!((change.price_id, change.seats, change.items[0].amount), (None, Some(5), Some(200)));
+}
+
+#[test]
+fn a_pause_is_scheduled_only_until_it_begins() {
+    let pause_at = |status| fetched(json!({ "status": status, "pause_date": 900 })).pause_at;
+    assert_eq!(pause_at("active"), at(900));
+    assert_eq!(pause_at("non_renewing"), at(900));
+    for status in ["paused", "cancelled", "future"] {
+        assert_eq!(pause_at(status), None, "{status}");
+    }
+    assert_eq!(fetched(json!({ "status": "active" })).pause_at, None);
+}
+
+#[test]
+fn an_instant_without_a_date_is_none() {
+    let snapshot = fetched(json!({ "current_term_end": i64::MAX, "trial_end": -1, "updated_at": 253_402_207_201_i64 }));
+    assert_eq!((snapshot.period_end, snapshot.trial_end), (None, None));
+    assert_eq!(snapshot.observed_at, Timestamp::from_micros(0));
 }

@@ -14,6 +14,8 @@ pub(crate) struct CustomerAnswer {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Customer {
     pub(crate) id: String,
+    /// The organization's name.
+    pub(crate) company: Option<String>,
     pub(crate) email: Option<String>,
     #[serde(default)]
     pub(crate) deleted: bool,

@@ -1,6 +1,7 @@
 //! `invoice`.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 
 /// One row of `GET /invoices`.
 #[derive(Debug, Deserialize)]
@@ -17,12 +18,28 @@ pub(crate) struct Invoice {
     pub(crate) date: Option<i64>,
     pub(crate) due_date: Option<i64>,
     pub(crate) next_retry_at: Option<i64>,
+    /// `in_progress`, `exhausted`, `stopped`, `success`.
+    pub(crate) dunning_status: Option<String>,
     /// Absent on an invoice for several subscriptions.
     pub(crate) subscription_id: Option<String>,
     #[serde(default)]
     pub(crate) line_items: Vec<LineItem>,
     #[serde(default)]
-    pub(crate) dunning_attempts: Vec<DunningAttempt>,
+    /// Every try to collect.
+    pub(crate) dunning_attempts: Vec<IgnoredAny>,
+}
+
+/// What an invoice charges after credits, paid or not; `None` when it does not say.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(from = "Value")]
+pub(crate) struct Charged(pub(crate) Option<i64>);
+
+impl From<Value> for Charged {
+    fn from(invoice: Value) -> Self {
+        let paid = invoice["amount_paid"].as_i64();
+        let due = invoice["amount_due"].as_i64();
+        Self(paid.or(due).map(|_| paid.unwrap_or(0).saturating_add(due.unwrap_or(0))))
+    }
 }
 
 /// One line of an invoice.
@@ -31,15 +48,16 @@ pub(crate) struct LineItem {
     pub(crate) subscription_id: Option<String>,
 }
 
-/// One try to collect.
-#[derive(Debug, Deserialize)]
-pub(crate) struct DunningAttempt {}
-
 impl Invoice {
     /// Whether it bills this subscription, alone or among others.
     pub(crate) fn bills(&self, subscription_id: &str) -> bool {
         self.subscription_id.as_deref() == Some(subscription_id)
             || self.line_items.iter().any(|line| line.subscription_id.as_deref() == Some(subscription_id))
+    }
+
+    /// Whether nobody tries to collect it any more.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.status == "not_paid" || matches!(self.dunning_status.as_deref(), Some("exhausted" | "stopped"))
     }
 
     /// When it fell due.

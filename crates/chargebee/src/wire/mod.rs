@@ -4,15 +4,17 @@
 //! Times are whole seconds since the epoch, UTC, except `resource_version` (milliseconds).
 
 mod customer;
+mod estimate;
 mod event;
 mod hosted_page;
 mod invoice;
 mod subscription;
 
 pub(crate) use customer::{Customer, CustomerAnswer};
+pub(crate) use estimate::{CreditNoteEstimate, Estimate, EstimateAnswer, EstimateLine, EstimateTax, InvoiceEstimate};
 pub(crate) use event::{Envelope, EventIds, SubscriptionContent, Text};
 pub(crate) use hosted_page::{HostedPage, HostedPageAnswer, PassThru};
-pub(crate) use invoice::{Invoice, InvoiceAnswer};
+pub(crate) use invoice::{Charged, Invoice, InvoiceAnswer};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 pub(crate) use subscription::{Addon, Subscription, SubscriptionAnswer, SubscriptionItem};
@@ -39,10 +41,9 @@ impl Refusal {
     }
 }
 
-/// One page of a list.
+/// One page of a list. Without `list` it is none: an answer that says nothing must not read as "there is nothing".
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page<T> {
-    #[serde(default = "Vec::new")]
     pub(crate) list: Vec<T>,
     /// Only when more exist.
     pub(crate) next_offset: Option<String>,
@@ -85,9 +86,12 @@ impl<'de> Deserialize<'de> for Metadata {
     }
 }
 
-/// Whole seconds as an instant.
+/// The beginning of the year 9999, after which dates end soon.
+const LAST_SECOND: i64 = 253_370_764_800;
+
+/// Whole seconds as an instant. What has no date is as if it were not there.
 pub(crate) fn instant(seconds: Option<i64>) -> Option<Timestamp> {
-    seconds.map(Timestamp::from_unix_seconds)
+    seconds.filter(|seconds| (0..=LAST_SECOND).contains(seconds)).map(Timestamp::from_unix_seconds)
 }
 
 /// Reads a member that is only a companion: what cannot be read is as if it were not there.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Customer, Metadata, lenient};
+use super::{Charged, Customer, Metadata, lenient};
 
 /// `GET`/`POST /subscriptions/{id}…`, and one row of `GET /subscriptions`.
 #[derive(Debug, Deserialize)]
@@ -10,6 +10,9 @@ pub(crate) struct SubscriptionAnswer {
     pub(crate) subscription: Subscription,
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) customer: Option<Customer>,
+    /// The invoice that the request raised, where it raised one.
+    #[serde(default)]
+    pub(crate) invoice: Option<Charged>,
 }
 
 /// A subscription. Source: API docs, "Subscriptions".
@@ -36,6 +39,8 @@ pub(crate) struct Subscription {
     #[serde(default)]
     pub(crate) has_scheduled_changes: bool,
     pub(crate) changes_scheduled_at: Option<i64>,
+    /// When it paused, *or* when it is set to.
+    pub(crate) pause_date: Option<i64>,
     #[serde(default)]
     pub(crate) meta_data: Metadata,
     #[serde(default)]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tollkeeper_core::{
     ports::{Billing, CancelWhen, CheckoutState, ErrorKind, NewCustomer},
-    snapshot::{Origin, ScheduledItems},
+    snapshot::{ItemType, Origin, ScheduledItems},
     status::Status,
     time::{Clock, MachineTime, Timestamp},
 };
@@ -104,6 +104,7 @@ async fn recorded_answers_are_read() {
 
     let record = chargebee.create_customer(&"cus_acme".into(), &new_customer(), "key").await.unwrap();
     assert_eq!((record.id.as_str(), record.organization_id), ("cus_acme", Some("org_acme".into())));
+    assert_eq!(record.display_name.as_deref(), Some("Acme Inc"));
 
     let open = chargebee.checkout("hp_test_abc123").await.unwrap().unwrap();
     assert_eq!((open.state, open.reference.as_str()), (CheckoutState::Open, "hp_test_abc123"));
@@ -198,7 +199,9 @@ async fn a_scheduled_change_is_read_beside_the_subscription() {
     let snapshot = fake.chargebee.subscription(&"sub_1".into()).await.unwrap().unwrap();
     assert_eq!(Status::of(&snapshot), Status::Active, "a waiting change keeps the status");
     let at = Timestamp::from_unix_seconds(900);
-    assert_eq!(snapshot.scheduled, Some(ScheduledItems { price_id: Some("scale".into()), seats: Some(8), at }));
+    let ScheduledItems { price_id, seats, items, at: scheduled_at } = snapshot.scheduled.unwrap();
+    assert_eq!((price_id, seats, scheduled_at), (Some("scale".into()), Some(8), at));
+    assert_eq!((items.len(), items[0].item_type), (1, ItemType::Plan));
     assert_eq!(fake.requests()[1].path, "/api/v2/subscriptions/sub_1/retrieve_with_scheduled_changes");
 }
 

@@ -98,7 +98,7 @@ async fn a_broken_answer_is_survived() {
     let html = |status| move || Play::Answer { status, headers: vec![], body: "<html>sorry</html>".to_owned() };
     for (status, read, write) in [
         (500, ErrorKind::Transient, ErrorKind::OutcomeUnknown),
-        (503, ErrorKind::Transient, ErrorKind::Transient),
+        (503, ErrorKind::Transient, ErrorKind::OutcomeUnknown),
         (504, ErrorKind::Transient, ErrorKind::OutcomeUnknown),
         (200, ErrorKind::Transient, ErrorKind::OutcomeUnknown),
     ] {

@@ -35,10 +35,15 @@ fn the_official_client_writes_the_same_bytes() {
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back(pairs in proptest::collection::vec(("[a-z_]{1,8}", "\\PC{0,3}", ".{0,20}"), 0..6)) {
-        let form = pairs.iter().fold(Form::new(), |form, (name, inner, value)| form.pair(&[name, inner], value));
-        let expected: Vec<_> =
-            pairs.iter().map(|(name, inner, value)| (format!("{name}[{inner}]"), value.clone())).collect();
+    fn what_is_written_reads_back(pairs in proptest::collection::vec(any::<(String, String, u8, String)>(), 0..6)) {
+        let form = pairs.iter().fold(Form::new(), |form, (name, column, index, value)| {
+            form.cell(name, column, usize::from(*index), value).set(name, value).filter_list(name, column, &[value, name])
+        });
+        let expected: Vec<_> = pairs.iter().flat_map(|(name, column, index, value)| [
+            (format!("{name}[{column}][{index}]"), value.clone()),
+            (name.clone(), value.clone()),
+            (format!("{name}[{column}]"), serde_json::json!([value, name]).to_string()),
+        ]).collect();
         prop_assert_eq!(decode(form.as_str()), expected);
         prop_assert!(form.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
     }

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test, helpers included")]
 
 mod calls;
+mod changes;
 mod contracts;
 mod deliveries;
+mod events;
 mod failures;
 mod fake;
 mod forms;
+mod lists;
+mod pace;
 mod requests;
 mod verification;

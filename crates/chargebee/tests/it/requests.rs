@@ -3,7 +3,10 @@ use serde_json::{Value, json};
 use tollkeeper_chargebee::Config;
 use tollkeeper_core::{
     ids::Provider,
-    ports::{Billing, CancelWhen, CheckoutRequest, CustomerPatch, ErrorKind, NewCustomer},
+    ports::{
+        Billing, CancelWhen, ChangeRequest, ChangeWhen, CheckoutRequest, CustomerPatch, ErrorKind, HostedChange,
+        NewCustomer,
+    },
     snapshot::ItemType,
     subscription::CheckoutItem,
     time::Timestamp,
@@ -44,6 +47,30 @@ fn subscription() -> Value {
     json!({ "subscription": { "id": "sub_1", "customer_id": "org_acme", "status": "active" } })
 }
 
+/// The official client's samples are of this change.
+fn change(when: ChangeWhen) -> ChangeRequest {
+    let item = CheckoutItem { price_id: "growth-USD-Monthly".into(), quantity: 8, item_type: ItemType::Plan };
+    ChangeRequest { items: vec![item], when, proration_date: Some(Timestamp::from_unix_seconds(5)) }
+}
+
+fn hosted_change() -> HostedChange {
+    let item = CheckoutItem { price_id: "scale-USD-Monthly".into(), quantity: 8, item_type: ItemType::Plan };
+    HostedChange {
+        key: "k-12".into(),
+        id: "sub_acme_1".into(),
+        subscription_id: "ls_1".into(),
+        organization_id: "org_acme".into(),
+        customer_id: "org_acme".into(),
+        items: vec![item],
+        redirect_url: "http://localhost:3000/billing".into(),
+        cancel_url: "http://localhost:3000/cancel".into(),
+    }
+}
+
+fn estimate() -> Value {
+    json!({ "estimate": { "created_at": 5, "subscription_estimate": { "currency_code": "USD" } } })
+}
+
 /// Every request that the adapter makes, once.
 async fn every_request() -> Vec<Recorded> {
     let page = json!({ "hosted_page": { "id": "hp_1", "url": "https://pay", "state": "created", "created_at": 1 } });
@@ -51,11 +78,18 @@ async fn every_request() -> Vec<Recorded> {
     let mut busy = subscription();
     busy["subscription"]["due_since"] = 5.into();
     busy["subscription"]["has_scheduled_changes"] = true.into();
+    let with = |name: &str, value: Value| {
+        let mut answer = subscription();
+        answer["subscription"][name] = value;
+        answer
+    };
+    let (paused, pausing) = (with("status", json!("paused")), with("pause_date", json!(9)));
     let empty = json!({ "list": [] });
     let script = [
         answer(200, &made),
         answer(200, &made),
         answer(200, &page),
+        answer(200, &subscription()),
         answer(200, &subscription()),
         answer(200, &subscription()),
         answer(200, &subscription()),
@@ -68,6 +102,22 @@ async fn every_request() -> Vec<Recorded> {
         answer(200, &empty),
         answer(200, &page),
         answer(404, &json!({ "message": "no", "api_error_code": "resource_not_found" })),
+        answer(200, &empty),
+        answer(200, &estimate()),
+        answer(200, &estimate()),
+        answer(200, &subscription()),
+        answer(200, &subscription()),
+        answer(200, &subscription()),
+        answer(200, &page),
+        answer(200, &subscription()),
+        answer(200, &subscription()),
+        answer(200, &paused),
+        answer(200, &subscription()),
+        answer(200, &pausing),
+        answer(200, &subscription()),
+        answer(200, &empty),
+        answer(200, &empty),
+        answer(200, &empty),
         answer(200, &empty),
     ];
     let count = script.len();
@@ -82,6 +132,7 @@ async fn every_request() -> Vec<Recorded> {
     chargebee.start_checkout(&checkout()).await.unwrap();
     chargebee.cancel(&id, CancelWhen::Now, "k-2").await.unwrap();
     chargebee.cancel(&id, CancelWhen::PeriodEnd, "k-3").await.unwrap();
+    chargebee.cancel(&id, CancelWhen::NowCredited, "k-11").await.unwrap();
     chargebee.undo_cancellation(&id, "k-4").await.unwrap();
     chargebee.portal(&"org_acme".into(), "http://localhost:3000/billing").await.unwrap();
     chargebee.subscription(&id).await.unwrap();
@@ -89,6 +140,23 @@ async fn every_request() -> Vec<Recorded> {
     chargebee.find_checkout(&"ls_1".into(), &"org_acme".into(), Timestamp::from_unix_seconds(0)).await.unwrap();
     chargebee.checkout("hp_1").await.unwrap();
     chargebee.customer(&"org_acme".into()).await.unwrap();
+    for when in [ChangeWhen::Now, ChangeWhen::PeriodEnd] {
+        chargebee.preview(&id, &change(when)).await.unwrap();
+    }
+    for when in [ChangeWhen::Now, ChangeWhen::PeriodEnd] {
+        chargebee.change(&id, &change(when), "k-5").await.unwrap();
+    }
+    chargebee.undo_change(&id, "k-6").await.unwrap();
+    chargebee.hosted_change(&hosted_change()).await.unwrap();
+    let until = Some(Timestamp::from_unix_seconds(1_780_617_600));
+    chargebee.pause(&id, ChangeWhen::Now, None, "k-7").await.unwrap();
+    chargebee.pause(&id, ChangeWhen::PeriodEnd, until, "k-8").await.unwrap();
+    chargebee.resume(&id, "k-9").await.unwrap();
+    chargebee.resume(&id, "k-10").await.unwrap();
+    for (since, page) in [(None, None), (until, Some(r#"["1","2"]"#))] {
+        chargebee.subscriptions(since, page).await.unwrap();
+        chargebee.customers(since, page).await.unwrap();
+    }
     assert_eq!(fake.requests().len(), count);
     fake.requests()
 }
@@ -180,12 +248,35 @@ async fn requests_look_like_the_official_clients() {
     assert_eq!(sent, wanted);
     assert_eq!(carried, r#"{"subscriptionId":"ls_1","organizationId":"org_acme","userId":"usr_1"}"#);
 
+    let items =
+        "subscription_items%5Bitem_price_id%5D%5B0%5D=growth-USD-Monthly&subscription_items%5Bquantity%5D%5B0%5D=8";
+    let own = "&change_option=immediately&reactivate=false";
+    let changed = find(Method::POST, "/api/v2/subscriptions/sub_1/update_for_items");
+    let sample = samples["subscription.updateForItems"]["body"].as_str().unwrap();
+    assert!(sample.starts_with(items));
+    assert_eq!(changed.body, sample.replace("&meta_data=%7B%22seats%22%3A8%7D", own), "byte for byte, and what we add");
+    let previewed = find(Method::POST, "/api/v2/estimates/update_subscription_for_items");
+    let sample = samples["estimate.updateSubscriptionForItems"]["body"].as_str().unwrap();
+    assert_eq!(previewed.body.replace("=sub_1&", "=sub_acme_1&"), format!("{sample}{own}"));
+    assert_eq!(previewed.header("chargebee-idempotency-key"), None, "an estimate has none");
+
+    let hosted = find(Method::POST, "/api/v2/hosted_pages/checkout_existing_for_items");
+    let ours = ["change_option", "reactivate", "card[gateway_account_id]", "cancel_url", "pass_thru_content"];
+    let mut sent = hosted.pairs();
+    sent.retain(|(name, _)| !ours.contains(&name.as_str()));
+    assert_eq!(sent, decode(samples["hostedPage.checkoutExistingForItems"]["body"].as_str().unwrap()));
+    assert_eq!(hosted.value("card[gateway_account_id]").as_deref(), Some("gw_test_1"));
+    assert_eq!(
+        hosted.value("pass_thru_content").as_deref(),
+        Some(r#"{"subscriptionId":"ls_1","organizationId":"org_acme"}"#)
+    );
+
     let opened = find(Method::POST, "/api/v2/portal_sessions");
     assert_eq!(opened.body, samples["portalSession.create"]["body"].as_str().unwrap());
 }
 
 #[tokio::test]
-async fn cancelling_says_when_and_gives_nothing_back() {
+async fn cancelling_says_when_and_what_is_given_back() {
     let requests = every_request().await;
     let bodies: Vec<_> = requests
         .iter()
@@ -197,6 +288,7 @@ async fn cancelling_says_when_and_gives_nothing_back() {
         [
             ("cancel_option=immediately&credit_option_for_current_term_charges=none", "k-2"),
             ("cancel_option=end_of_term&credit_option_for_current_term_charges=none", "k-3"),
+            ("cancel_option=immediately&credit_option_for_current_term_charges=full", "k-11"),
         ]
     );
 }
@@ -227,6 +319,15 @@ async fn an_address_that_chargebee_would_refuse_is_named_and_not_sent() {
     ] {
         let error = fake.chargebee.start_checkout(&request).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Rejected);
+        assert!(error.message.contains(name), "{error}");
+    }
+    for (name, change) in [
+        ("redirect_url", HostedChange { redirect_url: long.clone(), ..hosted_change() }),
+        ("cancel_url", HostedChange { cancel_url: long.clone(), ..hosted_change() }),
+        ("pass_thru_content", HostedChange { organization_id: "o".repeat(2048).into(), ..hosted_change() }),
+    ] {
+        let error = fake.chargebee.hosted_change(&change).await.unwrap_err();
+        assert_eq!((error.kind, error.operation), (ErrorKind::Rejected, "start hosted change"));
         assert!(error.message.contains(name), "{error}");
     }
     assert_eq!(fake.chargebee.portal(&"c".into(), &long).await.unwrap_err().kind, ErrorKind::Rejected);

@@ -76,4 +76,20 @@ proptest! {
         value.extend(header);
         prop_assert!(verify(&OFFLINE, Some(&value)).is_err());
     }
+
+    #[test]
+    fn no_delivery_of_a_stranger_passes(
+        headers in proptest::collection::vec((
+            prop::sample::select(vec!["authorization", "proxy-authorization", "content-type", "x-odd"]),
+            proptest::collection::vec(any::<u8>(), 0..60)), 0..6),
+        body in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                map.append(name, value);
+            }
+        }
+        prop_assert!(OFFLINE.verify(&map, body.into(), MachineTime::from_micros(0)).is_err());
+    }
 }

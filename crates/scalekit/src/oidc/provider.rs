@@ -6,7 +6,7 @@ use http::HeaderMap;
 use tollkeeper_core::{
     ids::{OrganizationId, Source, UserId},
     ports::{
-        AuthError, DecodeError, Hint, Identity, Inbound, OrganizationRecord, ProviderError, Session, UserRecord,
+        AuthError, DecodeError, Hint, Identity, Inbound, OrganizationRecord, Page, ProviderError, Session, UserRecord,
         Verified, VerifyError,
     },
     time::MachineTime,
@@ -69,6 +69,18 @@ impl Identity for Oidc {
     }
 
     async fn user(&self, _id: &UserId) -> Result<Option<UserRecord>, ProviderError> {
+        Ok(None)
+    }
+
+    async fn organizations(&self, _page: Option<&str>) -> Result<Option<Page<OrganizationRecord>>, ProviderError> {
+        Ok(None)
+    }
+
+    async fn members(
+        &self,
+        _organization: &OrganizationId,
+        _page: Option<&str>,
+    ) -> Result<Option<Page<UserRecord>>, ProviderError> {
         Ok(None)
     }
 }

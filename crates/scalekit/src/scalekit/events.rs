@@ -215,7 +215,7 @@ pub(super) fn filled(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
-fn check_id(name: &str, value: &str) -> Result<(), DecodeError> {
+pub(super) fn check_id(name: &str, value: &str) -> Result<(), DecodeError> {
     if value.is_empty() {
         Err(DecodeError(format!("there is no {name}")))
     } else if value.len() > MAX_ID || value.chars().any(char::is_control) {

@@ -1,11 +1,12 @@
 //! Scalekit, behind the core's ports.
 //!
-//! Knows its tokens (`oid`, `sid`, `usr_…`), its events (`events`) and the two reads of its management API
-//! (`rest`). One address serves as issuer, as base of the API and as home of the key set (`{environment}/keys`).
+//! Knows its tokens (`oid`, `sid`, `usr_…`), its events (`events`) and what we read of its management API (`rest`, and
+//! its JSON in `wire`). One address serves as issuer, as base of the API and as home of the key set (`{environment}/keys`).
 
 mod config;
 mod events;
 mod rest;
+mod wire;
 
 use std::{fmt, sync::Arc};
 
@@ -15,7 +16,7 @@ use http::HeaderMap;
 use tollkeeper_core::{
     ids::{OrganizationId, Source, UserId},
     ports::{
-        AuthError, DecodeError, Hint, Identity, Inbound, OrganizationRecord, ProviderError, Session, UserRecord,
+        AuthError, DecodeError, Hint, Identity, Inbound, OrganizationRecord, Page, ProviderError, Session, UserRecord,
         Verified, VerifyError,
     },
     time::{Clock, MachineTime},
@@ -107,5 +108,28 @@ impl Identity for Scalekit {
 
     async fn user(&self, id: &UserId) -> Result<Option<UserRecord>, ProviderError> {
         self.rest.user(id).await
+    }
+
+    async fn organizations(&self, page: Option<&str>) -> Result<Option<Page<OrganizationRecord>>, ProviderError> {
+        if self.people_are_organizations {
+            return Ok(None);
+        }
+        self.rest.organizations(page).await.map(Some)
+    }
+
+    /// Users of a connected directory have a list of their own. Source: Scalekit docs, "Directory events".
+    fn lists(&self, user: &UserId) -> bool {
+        !user.as_str().starts_with("diruser_")
+    }
+
+    async fn members(
+        &self,
+        organization: &OrganizationId,
+        page: Option<&str>,
+    ) -> Result<Option<Page<UserRecord>>, ProviderError> {
+        if self.people_are_organizations {
+            return Ok(None);
+        }
+        self.rest.members(organization, page).await.map(Some)
     }
 }

@@ -1,21 +1,26 @@
-//! The two reads of Scalekit's management API that we need.
+//! What we read of Scalekit's management API: one organization or user, and the lists of organizations and members.
 //!
-//! Source: Scalekit OpenAPI document, `GET /api/v1/organizations/{id}` and `GET /api/v1/users/{id}`; the token by
-//! `POST /oauth/token` with `client_credentials` and the credentials in the form, as its official libraries do.
+//! Source: Scalekit OpenAPI document, `GET /api/v1/organizations`, `…/organizations/{id}`, `…/organizations/{id}/users`
+//! and `/api/v1/users/{id}`; the token by `POST /oauth/token` with `client_credentials` and the credentials in the form,
+//! as its official libraries do.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use reqwest::{Client, Response, StatusCode, Url, header::HeaderMap};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tollkeeper_core::{
     ids::{OrganizationId, UserId},
-    ports::{ErrorKind, OrganizationRecord, ProviderError, UserRecord},
+    ports::{ErrorKind, OrganizationRecord, Page, ProviderError, UserRecord},
     time::{Clock, MachineTime},
 };
 
-use super::{Config, SOURCE, events::filled};
+use super::{
+    Config, SOURCE,
+    events::filled,
+    wire::{ErrorAnswer, Organization, OrganizationAnswer, OrganizationList, TokenAnswer, User, UserAnswer, UserList},
+};
 use crate::{
     ConfigError,
     http_client::{self, BodyError},
@@ -24,8 +29,13 @@ use crate::{
 /// Time for one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// The longest answer that is read, in bytes: a hundred people come with all their memberships.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// Rows of a page: the most that Scalekit gives.
+const PAGE_ROWS: &str = "100";
+
+const HAS_A_PATH: &str = "http and https addresses have a path";
 
 /// A management token is not used in its last minute.
 const TOKEN_MARGIN: Duration = Duration::from_secs(60);
@@ -62,69 +72,6 @@ impl fmt::Debug for Rest {
     }
 }
 
-#[derive(Deserialize)]
-struct OrganizationAnswer {
-    organization: Organization,
-}
-
-#[derive(Deserialize)]
-struct Organization {
-    display_name: Option<String>,
-    external_id: Option<String>,
-    update_time: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct UserAnswer {
-    user: User,
-}
-
-#[derive(Deserialize)]
-struct User {
-    email: Option<String>,
-}
-
-/// Its numbers are texts in some answers.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Seconds {
-    Number(u64),
-    Text(String),
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    access_token: SecretString,
-    expires_in: Option<Seconds>,
-}
-
-impl TokenAnswer {
-    /// How long it may be kept; not at all where the answer does not say.
-    fn keep_for(&self) -> Duration {
-        let seconds = match &self.expires_in {
-            Some(Seconds::Number(seconds)) => *seconds,
-            Some(Seconds::Text(text)) => text.parse().unwrap_or(0),
-            None => 0,
-        };
-        Duration::from_secs(seconds).saturating_sub(TOKEN_MARGIN)
-    }
-}
-
-/// Both shapes of errors: the API's (`code`, `message`, `details`) and OAuth's (`error`, `error_description`).
-#[derive(Default, Deserialize)]
-struct ErrorAnswer {
-    message: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-    #[serde(default)]
-    details: Vec<ErrorDetail>,
-}
-
-#[derive(Deserialize)]
-struct ErrorDetail {
-    error_code: Option<String>,
-}
-
 /// What an answer was.
 enum Answer<T> {
     Found(T),
@@ -152,32 +99,59 @@ impl Rest {
     }
 
     pub(super) async fn organization(&self, id: &OrganizationId) -> Result<Option<OrganizationRecord>, ProviderError> {
-        let answer: Option<OrganizationAnswer> = self.read("get organization", "organizations", id.as_str()).await?;
-        Ok(answer.map(|OrganizationAnswer { organization }| OrganizationRecord {
-            id: id.clone(),
-            display_name: filled(organization.display_name),
-            external_id: filled(organization.external_id),
-            updated_at: organization.update_time.and_then(|text| text.parse().ok()),
-        }))
+        let Some(url) = self.address("organizations", id.as_str()) else { return Ok(None) };
+        let answer: Option<OrganizationAnswer> = self.read("get organization", url).await?;
+        Ok(answer.map(|answer| answer.organization.record(id.clone())))
     }
 
     pub(super) async fn user(&self, id: &UserId) -> Result<Option<UserRecord>, ProviderError> {
-        let answer: Option<UserAnswer> = self.read("get user", "users", id.as_str()).await?;
+        let Some(url) = self.address("users", id.as_str()) else { return Ok(None) };
+        let answer: Option<UserAnswer> = self.read("get user", url).await?;
         Ok(answer.map(|UserAnswer { user }| UserRecord { id: id.clone(), email: filled(user.email) }))
     }
 
-    /// Reads one object; a token that is refused is replaced once.
-    async fn read<T: DeserializeOwned>(
+    pub(super) async fn organizations(&self, page: Option<&str>) -> Result<Page<OrganizationRecord>, ProviderError> {
+        const OPERATION: &str = "list organizations";
+        let url = self.below(&["api", "v1", "organizations"]);
+        let answer: OrganizationList = self.list(OPERATION, url, page).await?;
+        let rows = answer.organizations.unwrap_or_default().into_iter().map(Organization::row);
+        Ok(Page { rows: whole(OPERATION, rows)?, next: next(OPERATION, answer.next_page_token, page)? })
+    }
+
+    pub(super) async fn members(
+        &self,
+        organization: &OrganizationId,
+        page: Option<&str>,
+    ) -> Result<Page<UserRecord>, ProviderError> {
+        const OPERATION: &str = "list members";
+        let Some(mut url) = self.address("organizations", organization.as_str()) else {
+            return Err(nowhere(OPERATION));
+        };
+        url.path_segments_mut().expect(HAS_A_PATH).push("users");
+        let answer: UserList = self.list(OPERATION, url, page).await?;
+        let members = answer.users.unwrap_or_default().into_iter().filter(|user| user.is_member_of(organization));
+        Ok(Page {
+            rows: whole(OPERATION, members.map(User::row))?,
+            next: next(OPERATION, answer.next_page_token, page)?,
+        })
+    }
+
+    /// Reads one page of a list; a list that is not there is an error, and not an empty one.
+    async fn list<T: DeserializeOwned>(
         &self,
         operation: &'static str,
-        collection: &str,
-        id: &str,
-    ) -> Result<Option<T>, ProviderError> {
-        // An address has no place for these, so there cannot be such an object.
-        if matches!(id, "" | "." | "..") {
-            return Ok(None);
+        mut url: Url,
+        page: Option<&str>,
+    ) -> Result<T, ProviderError> {
+        url.query_pairs_mut().append_pair("page_size", PAGE_ROWS);
+        if let Some(page) = page.filter(|page| !page.is_empty()) {
+            url.query_pairs_mut().append_pair("page_token", page);
         }
-        let url = self.address(&["api", "v1", collection, id]);
+        self.read(operation, url).await?.ok_or_else(|| nowhere(operation))
+    }
+
+    /// Reads one object; a token that is refused is replaced once.
+    async fn read<T: DeserializeOwned>(&self, operation: &'static str, url: Url) -> Result<Option<T>, ProviderError> {
         let token = self.token(None).await?;
         let answer = match self.get(operation, url.clone(), &token).await? {
             Answer::Unauthorized(_) => self.get(operation, url, &self.token(Some(&token)).await?).await?,
@@ -223,20 +197,32 @@ impl Rest {
             ("client_id", self.client_id.as_str()),
             ("client_secret", self.client_secret.expose_secret()),
         ];
-        let request = self.http.post(self.address(&["oauth", "token"])).form(&form);
+        let request = self.http.post(self.below(&["oauth", "token"])).form(&form);
         let response = request.send().await.map_err(|error| unreachable(OPERATION, error))?;
         if !response.status().is_success() {
             return Err(self.refused(OPERATION, response).await);
         }
         let answer: TokenAnswer = read_json(OPERATION, response).await?;
-        let fresh = Token { good_until: now.plus(answer.keep_for()), value: answer.access_token };
+        let fresh =
+            Token { good_until: now.plus(answer.lifetime().saturating_sub(TOKEN_MARGIN)), value: answer.access_token };
         Ok(token.insert(fresh).value.clone())
     }
 
+    /// The address of one object of the API; `None` for an id that an address has no place for, so that there cannot be
+    /// such an object.
+    fn address(&self, collection: &str, id: &str) -> Option<Url> {
+        if matches!(id, "" | "." | "..") {
+            return None;
+        }
+        let mut url = self.below(&["api", "v1"]);
+        url.path_segments_mut().expect(HAS_A_PATH).push(collection).push(id);
+        Some(url)
+    }
+
     /// An address below the environment's; each part is one segment, whatever is in it.
-    fn address(&self, parts: &[&str]) -> Url {
+    fn below(&self, parts: &[&str]) -> Url {
         let mut url = self.environment.clone();
-        url.path_segments_mut().expect("http and https addresses have a path").pop_if_empty().extend(parts);
+        url.path_segments_mut().expect(HAS_A_PATH).pop_if_empty().extend(parts);
         url
     }
 
@@ -274,6 +260,29 @@ impl Rest {
     }
 }
 
+/// The rows of a list; a row without an id makes the list unreadable, because somebody would be missing in it.
+fn whole<T>(operation: &'static str, rows: impl Iterator<Item = Option<T>>) -> Result<Vec<T>, ProviderError> {
+    rows.collect::<Option<_>>().ok_or_else(|| undocumented(operation))
+}
+
+/// The page after this one. One that is the same again would never come to an end.
+fn next(operation: &'static str, token: Option<String>, page: Option<&str>) -> Result<Option<String>, ProviderError> {
+    let token = token.filter(|token| !token.is_empty());
+    if token.is_some() && token.as_deref() == page {
+        let message = "the list names the same page as the next one".to_owned();
+        return Err(ProviderError { message, ..error(ErrorKind::Rejected, operation) });
+    }
+    Ok(token)
+}
+
+fn nowhere(operation: &'static str) -> ProviderError {
+    ProviderError { message: "it is not there".to_owned(), ..error(ErrorKind::NotFound, operation) }
+}
+
+fn undocumented(operation: &'static str) -> ProviderError {
+    ProviderError { message: "the answer is not as documented".to_owned(), ..error(ErrorKind::Transient, operation) }
+}
+
 async fn read_json<T: DeserializeOwned>(operation: &'static str, response: Response) -> Result<T, ProviderError> {
     let body = http_client::body(response, MAX_ANSWER).await.map_err(|cause| ProviderError {
         message: match &cause {
@@ -284,10 +293,7 @@ async fn read_json<T: DeserializeOwned>(operation: &'static str, response: Respo
         ..error(ErrorKind::Transient, operation)
     })?;
     // The cause is left out: it may quote the answer, which is about a person or a token.
-    serde_json::from_slice(&body).map_err(|_| ProviderError {
-        message: "the answer is not as documented".to_owned(),
-        ..error(ErrorKind::Transient, operation)
-    })
+    serde_json::from_slice(&body).map_err(|_| undocumented(operation))
 }
 
 /// Reads change nothing, so that no answer means that nothing was done.

@@ -341,9 +341,89 @@ fn hostile_bodies_never_panic() {
     let whole = membership_event().to_string();
     proptest!(|(bytes: Vec<u8>, cut: prop::sample::Index, noise in "[ -~]{0,40}")| {
         let renamed = whole.replace("usr_1", &noise);
+        prop_assert!(scalekit.verify(&HeaderMap::new(), bytes.clone().into(), at(0)).is_err());
         for body in [bytes, whole.as_bytes()[..cut.index(whole.len())].to_vec(), renamed.into_bytes()] {
             let verified = Verified::vouched("scalekit".into(), body.into());
             let _ = (scalekit.envelope(&verified), scalekit.decode(&verified));
         }
+    });
+}
+
+/// Any JSON, with the numbers and texts that break things among the others.
+fn any_json() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![any::<String>(), Just("2025-13-45T99:00:00Z".to_owned()), Just("9".repeat(400))];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        Just(json!(1e300)),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::hash_map(any::<String>(), inner, 0..4).prop_map(|members| json!(members)),
+        ]
+    })
+}
+
+#[test]
+fn no_member_of_an_event_can_make_it_panic() {
+    const TYPES: [&str; 8] = [
+        "organization.created",
+        "organization.updated",
+        "organization.deleted",
+        "user.organization_membership_created",
+        "membership.deleted",
+        "organization.directory.user_updated",
+        "organization.directory.user_deleted",
+        "brand.new",
+    ];
+    const PLACES: [&str; 8] = [
+        "/data",
+        "/data/user",
+        "/data/user/id",
+        "/data/user/email",
+        "/data/organization",
+        "/organization_id",
+        "/occurred_at",
+        "/id",
+    ];
+    let scalekit = scalekit(&[SECRET]);
+    let blow = (prop::sample::select(PLACES.to_vec()), any_json());
+    let blows = proptest::collection::vec(blow, 1..4);
+    proptest!(|(event_type in prop::sample::select(TYPES.to_vec()), blows in blows, any in any_json())| {
+        let mut event = with(membership_event(), "/type", json!(event_type));
+        for (place, by) in blows {
+            if let Some(value) = event.pointer_mut(place) {
+                *value = by;
+            }
+        }
+        for body in [event, any] {
+            let verified = Verified::vouched("scalekit".into(), body.to_string().into());
+            let (envelope, decoded) = (scalekit.envelope(&verified), scalekit.decode(&verified));
+            prop_assert!(envelope.is_ok() || decoded.is_err(), "what is decoded has an envelope");
+        }
+    });
+}
+
+#[test]
+fn no_headers_of_a_stranger_pass() {
+    let scalekit = scalekit(&[SECRET, OTHER]);
+    let name = prop::sample::select(vec![ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER, "x-odd"]);
+    let value = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..60),
+        Just(START.to_string().into_bytes()),
+        "v1,[A-Za-z0-9+/]{43}=( v1,[A-Za-z0-9+/]{43}=)?".prop_map(String::into_bytes),
+    ];
+    let headers = proptest::collection::vec((name, value), 0..8);
+    proptest!(|(headers in headers, body: Vec<u8>)| {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                map.append(name, value);
+            }
+        }
+        prop_assert!(scalekit.verify(&map, body.into(), at(0)).is_err());
     });
 }

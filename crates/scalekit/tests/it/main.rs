@@ -4,6 +4,7 @@
 mod contracts;
 mod deliveries;
 mod keys;
+mod lists;
 mod management;
 mod provider;
 mod tokens;
