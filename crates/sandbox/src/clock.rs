@@ -12,8 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Moves the clock by `seconds`, in steps to each due instant.
 ///
-/// At each step the sandbox acts, tells the new offset, sends what is due and waits for the answers. Calls queue up
-/// behind one another. Machine time that passes meanwhile is added, so that the offset grows by exactly `seconds`.
+/// At each step the sandbox acts, tells the new offset, sends what is due and waits for the answers. What faults hold
+/// back is not waited for: it may arrive later in business time than it should. Calls queue up behind one another.
+/// Machine time that passes meanwhile is added, so that the offset grows by exactly `seconds`.
 pub(crate) async fn advance(shared: &Shared, seconds: i64) {
     let _turn = shared.clock_turn.lock().await;
     settle(shared).await;

@@ -48,6 +48,8 @@ pub struct ChargebeeAccount {
     pub webhook_password: String,
     /// The id of the one gateway account of the site.
     pub gateway_account_id: String,
+    /// Whether a subscription is cancelled (`not_paid`) once dunning has given up its invoice; otherwise it stays.
+    pub cancels_unpaid: bool,
 }
 
 /// Where webhooks go, as full URLs. `None` means that no endpoint is registered and nothing is sent.
@@ -104,6 +106,7 @@ impl fmt::Debug for ChargebeeAccount {
         f.debug_struct("ChargebeeAccount")
             .field("site", &self.site)
             .field("gateway_account_id", &self.gateway_account_id)
+            .field("cancels_unpaid", &self.cancels_unpaid)
             .finish_non_exhaustive()
     }
 }

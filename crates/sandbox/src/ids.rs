@@ -21,12 +21,24 @@ impl Ids {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below `bound`, which is not 0.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// Whether something that happens with this probability happens now. Always takes one number.
+    #[expect(clippy::float_arithmetic, reason = "a probability, not money")]
+    pub(crate) fn happens(&mut self, rate: f64) -> bool {
+        let draw = u32::try_from(self.next() >> 32).expect("32 bits fit");
+        f64::from(draw) < rate * 4_294_967_296.0
+    }
+
     /// `prefix` and `length` letters and digits.
     pub(crate) fn alphanumeric(&mut self, prefix: &str, length: usize) -> String {
         let mut id = String::with_capacity(prefix.len() + length);
         id.push_str(prefix);
         for _ in 0..length {
-            let index = usize::try_from(self.next() % 62).expect("a number below 62 fits");
+            let index = usize::try_from(self.below(62)).expect("a number below 62 fits");
             id.push(char::from(ALPHANUMERIC[index]));
         }
         id
@@ -34,7 +46,7 @@ impl Ids {
 
     /// `prefix` and 18 digits, as Scalekit's ids look.
     pub(crate) fn numeric(&mut self, prefix: &str) -> String {
-        format!("{prefix}{:018}", 100_000_000_000_000_000 + self.next() % 900_000_000_000_000_000)
+        format!("{prefix}{:018}", 100_000_000_000_000_000 + self.below(900_000_000_000_000_000))
     }
 }
 
@@ -48,5 +60,14 @@ mod tests {
         assert_eq!(one.alphanumeric("ev_", 16), two.alphanumeric("ev_", 16));
         assert_eq!(one.numeric("org_").len(), 22);
         assert_ne!(one.numeric("org_"), one.numeric("org_"));
+    }
+
+    #[test]
+    fn a_rate_is_the_share_of_what_happens() {
+        let mut draws = Ids::new(3);
+        assert!((0..1_000).all(|_| draws.happens(1.0)));
+        assert!(!(0..1_000).any(|_| draws.happens(0.0)));
+        let quarter = (0..10_000).filter(|_| draws.happens(0.25)).count();
+        assert!((2_300..2_700).contains(&quarter), "{quarter}");
     }
 }

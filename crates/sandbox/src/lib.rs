@@ -7,7 +7,9 @@
 //! - `scalekit`: the directory, tokens and keys, the REST API.
 //! - `chargebee`: `site` holds records and rules as pure functions of time, `api` decodes and answers, `render` writes.
 //! - `deliveries`: what is owed to webhook endpoints, signing, retrying.
+//! - `chaos`: faults of deliveries and of the billing APIs, drawn from a seed.
 //! - `control`: `/sandbox/…`, for tests and people. `pages`: what a browser sees.
+//! - `seed`: many paying organizations at once, for load.
 //! - `clock`, `world`, `server`: moving time, the one lock, and the running thing.
 //!
 //! Objects and events carry business time (machine time plus an offset); signatures and tokens carry machine time.
@@ -16,6 +18,7 @@
 //! through HTTP. To add a provider: a folder beside `chargebee`, a `Provider` variant with its retry schedule, and its
 //! state in `World`.
 
+mod chaos;
 mod chargebee;
 mod clock;
 mod config;
@@ -27,8 +30,10 @@ mod pages;
 mod requests;
 mod router;
 mod scalekit;
+mod seed;
 mod server;
 mod world;
 
 pub use config::{ChargebeeAccount, Config, Error, ScalekitAccount, Webhooks};
+pub use seed::{Seed, SeedError};
 pub use server::Sandbox;

@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) body: Value,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) status: u16,
+    /// The fault that was met.
+    pub(crate) fault: Option<&'static str>,
 }
 
 #[derive(Debug, Default)]
@@ -48,20 +50,12 @@ impl Log {
         self.entries.push_back((self.next, now, entry));
     }
 
-    /// The kept requests that fit, oldest first. A path that ends in `*` fits everything it begins.
-    pub(crate) fn render(&self, provider: Option<&str>, method: Option<&str>, path: Option<&str>) -> Value {
-        let fits = |entry: &Entry| {
-            provider.is_none_or(|provider| entry.provider.as_str() == provider)
-                && method.is_none_or(|method| entry.method.eq_ignore_ascii_case(method))
-                && path.is_none_or(|path| match path.strip_suffix('*') {
-                    Some(beginning) => entry.path.starts_with(beginning),
-                    None => entry.path == path,
-                })
-        };
-        let requests: Vec<Value> = self
-            .entries
+    /// The kept requests that fit, oldest first; with a limit the newest of them. `total` counts all that fit.
+    pub(crate) fn render(&self, wanted: &Wanted<'_>) -> Value {
+        let fitting: Vec<_> = self.entries.iter().filter(|(_, _, entry)| wanted.fits(entry)).collect();
+        let shown = wanted.limit.map_or(0, |limit| fitting.len().saturating_sub(limit));
+        let requests: Vec<Value> = fitting[shown..]
             .iter()
-            .filter(|(_, _, entry)| fits(entry))
             .map(|(id, at, entry)| {
                 json!({
                     "id": format!("req_{id}"),
@@ -73,11 +67,32 @@ impl Log {
                     "body": entry.body,
                     "idempotencyKey": entry.idempotency_key,
                     "status": entry.status,
-                    "fault": null,
+                    "fault": entry.fault,
                 })
             })
             .collect();
-        json!({ "total": requests.len(), "requests": requests })
+        json!({ "total": fitting.len(), "requests": requests })
+    }
+}
+
+/// Which requests are asked for; what is `None` fits all.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) provider: Option<&'a str>,
+    pub(crate) method: Option<&'a str>,
+    /// A path that ends in `*` fits everything it begins.
+    pub(crate) path: Option<&'a str>,
+    pub(crate) limit: Option<usize>,
+}
+
+impl Wanted<'_> {
+    fn fits(&self, entry: &Entry) -> bool {
+        self.provider.is_none_or(|provider| entry.provider.as_str() == provider)
+            && self.method.is_none_or(|method| entry.method.eq_ignore_ascii_case(method))
+            && self.path.is_none_or(|path| match path.strip_suffix('*') {
+                Some(beginning) => entry.path.starts_with(beginning),
+                None => entry.path == path,
+            })
     }
 }
 

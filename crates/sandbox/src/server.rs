@@ -32,7 +32,7 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     /// Something may be due.
     pub(crate) wake: Notify,
-    /// A delivery was answered.
+    /// A delivery was answered or set aside.
     pub(crate) settled: Notify,
     /// Held by whoever moves the clock.
     pub(crate) clock_turn: tokio::sync::Mutex<()>,
@@ -50,7 +50,7 @@ impl Shared {
         world.site.act_due(now);
         let result = work(&mut world, now);
         world.enqueue_fresh(now);
-        let owes = world.outbox.next_due().is_some_and(|due| due <= now);
+        let owes = world.outbox.owes(now);
         drop(world);
         if owes {
             self.wake.notify_one();
@@ -65,18 +65,24 @@ impl Shared {
         self.with(|_, _| ());
     }
 
-    /// Takes what has been due longest, with its endpoint and its body.
+    /// Takes what is to be sent next, with its endpoint and its body.
     pub(crate) fn claim_delivery(&self, since: Instant) -> Option<Claim> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::business(self.machine_now(), world.offset);
-        let delivery = world.outbox.claim(now, since)?;
+        let delay = world.chaos.setting().delay;
+        let delivery = world.outbox.claim(now, since, delay)?;
         let url = world.endpoint(delivery.provider);
         let body = world.body(&delivery);
         Some(Claim { delivery, url, body })
     }
 
+    /// When the next held-back delivery may go.
+    pub(crate) fn next_release(&self) -> Option<Instant> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).outbox.next_release()
+    }
+
     pub(crate) fn record_delivery(&self, id: &str, status: Option<u16>) {
-        self.with(|world, now| world.record_delivery(id, status, now));
+        self.with(|world, now| world.record_delivery(id, status, now, Instant::now()));
         self.settled.notify_waiters();
     }
 }
@@ -156,7 +162,7 @@ impl Sandbox {
                 () = cut => {}
             }
         });
-        tracker.spawn(sender::run(Arc::clone(&shared), tracker.clone(), stop.clone()));
+        tracker.spawn(sender::run(Arc::clone(&shared), stop.clone()));
         let stop_on_drop = stop.clone().drop_guard();
         Ok(Sandbox { shared, tracker, stop, _stop_on_drop: stop_on_drop })
     }
@@ -164,6 +170,10 @@ impl Sandbox {
     /// `http://127.0.0.1:PORT`, without a trailing slash: the base of every API, and the issuer of tokens.
     pub fn url(&self) -> &str {
         &self.shared.url
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Registers the endpoints of webhooks. What happened before is not sent afterwards.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use crate::chaos::Chaos;
 use crate::chargebee::api::Idempotency;
 use crate::chargebee::render;
 use crate::chargebee::site::Site;
 use crate::config::{Config, Webhooks};
-use crate::deliveries::outbox::{Delivery, Outbox, Parcel, Provider};
+use crate::deliveries::outbox::{Delivery, Outbox, Parcel, Provider, State};
 use crate::deliveries::sender::webhook_status;
 use crate::ids::Ids;
 use crate::moment::Moment;
@@ -25,6 +28,9 @@ pub(crate) struct World {
     pub(crate) idempotency: Idempotency,
     pub(crate) outbox: Outbox,
     pub(crate) requests: Log,
+    pub(crate) chaos: Chaos,
+    /// How many organizations were seeded.
+    pub(crate) seeded: usize,
 }
 
 impl World {
@@ -36,23 +42,35 @@ impl World {
             webhooks: Webhooks::default(),
             directory: Directory::new(&config.scalekit.environment_id, stream(1)),
             bearers: Bearers::default(),
-            site: Site::new(url, &config.chargebee.gateway_account_id, stream(2), now),
+            site: Site::for_account(url, &config.chargebee, stream(2), now),
             idempotency: Idempotency::default(),
             outbox: Outbox::new(stream(3)),
             requests: Log::default(),
+            chaos: Chaos::default(),
+            seeded: 0,
         }
     }
 
-    /// Empties the world, back to the default catalog.
+    /// Empties the world, back to the default catalog and without faults.
     ///
     /// Time, endpoints and management tokens stay, and so do the generators: an id is never given out twice.
     pub(crate) fn reset(&mut self, config: &Config, now: Moment) {
         self.directory = Directory::new(&config.scalekit.environment_id, self.directory.ids.clone());
         let url = self.site.base_url.clone();
-        self.site = Site::new(&url, &config.chargebee.gateway_account_id, self.site.ids.clone(), now);
+        self.site = Site::for_account(&url, &config.chargebee, self.site.ids.clone(), now);
         self.idempotency = Idempotency::default();
         self.outbox = Outbox::new(self.outbox.ids());
         self.requests = Log::default();
+        self.chaos = Chaos::default();
+        self.seeded = 0;
+    }
+
+    /// Replaces the faults. Where nothing is to be held back, what was is sent at once.
+    pub(crate) fn set_chaos(&mut self, chaos: Chaos) {
+        if chaos.setting().holds_nothing_back() {
+            self.outbox.let_go();
+        }
+        self.chaos = chaos;
     }
 
     /// Turns what has happened into deliveries, where an endpoint is registered.
@@ -63,16 +81,16 @@ impl World {
                     provider: Provider::Scalekit,
                     event_id: notice.event_id,
                     event_type: notice.event_type,
-                    organization_id: Some(notice.organization_id),
+                    organization_id: notice.organization_id,
                     body: Some(notice.body),
                 };
-                self.outbox.enqueue(parcel, now);
+                let fate = self.chaos.fate(Provider::Scalekit);
+                self.outbox.enqueue(parcel, fate, now);
             }
         }
         for position in self.site.take_fresh_events() {
             if self.webhooks.chargebee.is_some() {
                 let event = &mut self.site.events[position];
-                event.webhook_status = "scheduled";
                 let parcel = Parcel {
                     provider: Provider::Chargebee,
                     event_id: event.id.clone(),
@@ -80,14 +98,18 @@ impl World {
                     organization_id: event.organization_id.clone(),
                     body: None,
                 };
-                self.outbox.enqueue(parcel, now);
+                let fate = self.chaos.fate(Provider::Chargebee);
+                event.webhook_status = match self.outbox.enqueue(parcel, fate, now) {
+                    State::Dropped => webhook_status(State::Dropped),
+                    State::Pending | State::Delivered | State::Failed => "scheduled",
+                };
             }
         }
     }
 
     /// Notes how an attempt went, at the delivery and at the event it carried.
-    pub(crate) fn record_delivery(&mut self, id: &str, status: Option<u16>, now: Moment) {
-        let Some(delivery) = self.outbox.record(id, status, now) else { return };
+    pub(crate) fn record_delivery(&mut self, id: &str, status: Option<u16>, now: Moment, at: Instant) {
+        let Some(delivery) = self.outbox.record(id, status, now, at) else { return };
         if delivery.provider == Provider::Chargebee
             && let Some(position) = self.site.events.position(&delivery.event_id)
         {

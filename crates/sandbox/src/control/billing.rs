@@ -9,11 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Failure, read, subscription_truth};
-use crate::chargebee::site::catalog::ItemType;
+use crate::chargebee::site::catalog::{Asked, ItemType};
 use crate::chargebee::site::changes::Change;
-use crate::chargebee::site::ending::CancelWhen;
-use crate::chargebee::site::model::Item;
-use crate::chargebee::site::pauses::PauseWhen;
+use crate::chargebee::site::ending::{Cancel, CancelWhen};
+use crate::chargebee::site::pauses::{Pause, PauseWhen};
 use crate::chargebee::site::{Act, Cause, Site};
 use crate::pages::hosted;
 use crate::router::json_response;
@@ -56,7 +55,10 @@ pub(super) struct SubscriptionBody {
     price_id: Option<String>,
     pause: Option<bool>,
     resume: Option<bool>,
+    /// The next charge is declined, whatever the card; `false` takes that back.
     fail_next_payment: Option<bool>,
+    /// Pays what is open, as if the money had come another way.
+    pay_dues: Option<bool>,
 }
 
 pub(super) async fn change_subscription(
@@ -81,43 +83,42 @@ fn apply(site: &mut Site, position: usize, body: SubscriptionBody, act: Act) -> 
     if let Some(fail) = body.fail_next_payment {
         site.subscriptions[position].fail_next_payment = fail;
     }
+    if body.pay_dues == Some(true) {
+        site.pay_dues(position, act)?;
+    }
     if body.resume == Some(true) {
-        site.resume(position, act)?;
+        site.resume(position, true, act)?;
     }
     if body.seats.is_some() || body.price_id.is_some() {
         let item = plan_item(site, position, body.seats, body.price_id)?;
         site.update_subscription(position, Change::to(vec![item]), act)?;
     }
     if body.pause == Some(true) {
-        site.pause(position, PauseWhen::Now, None, act)?;
+        site.pause(position, Pause::new(PauseWhen::Now, None), act)?;
     }
     match body.cancel_at_period_end {
-        Some(true) => site.cancel(position, CancelWhen::EndOfTerm, None, act)?,
+        Some(true) => drop(site.cancel(position, Cancel::new(CancelWhen::EndOfTerm), act)?),
         Some(false) => site.undo_cancel(position, act)?,
         None => {}
     }
     if body.cancel == Some(true) {
-        site.cancel(position, CancelWhen::Now, None, act)?;
+        site.cancel(position, Cancel::new(CancelWhen::Now), act)?;
     }
     Ok(())
 }
 
 /// The plan row of the subscription with another price or number of seats.
-fn plan_item(site: &Site, position: usize, seats: Option<i64>, price_id: Option<String>) -> Result<Item, Failure> {
-    let is_plan = |id: &str| site.catalog.prices.get(id).is_some_and(|price| price.item_type == ItemType::Plan);
+fn plan_item(site: &Site, position: usize, seats: Option<i64>, price_id: Option<String>) -> Result<Asked, Failure> {
     if let Some(id) = &price_id
-        && !is_plan(id)
+        && site.catalog.prices.get(id).is_none_or(|price| price.item_type != ItemType::Plan)
     {
         return Err(Failure::invalid(format!("{id} is no price of a plan")));
     }
     let row = &site.subscriptions[position];
-    let plan = row.items.iter().find(|item| is_plan(&item.item_price_id));
-    let mut item = plan.cloned().ok_or_else(|| Failure::invalid("the subscription has no plan"))?;
-    if let Some(seats) = seats {
-        item.quantity = seats;
-    }
-    if let Some(id) = price_id {
-        item.item_price_id = id;
-    }
-    Ok(item)
+    let plan = row.items.iter().find(|item| item.item_type == ItemType::Plan);
+    let plan = plan.ok_or_else(|| Failure::invalid("the subscription has no plan"))?;
+    Ok(Asked {
+        item_price_id: price_id.unwrap_or_else(|| plan.item_price_id.clone()),
+        quantity: seats.unwrap_or(plan.quantity),
+    })
 }

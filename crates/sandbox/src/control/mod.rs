@@ -1,9 +1,11 @@
 //! The control API under `/sandbox`: what tests and people do to the providers' world.
 
 mod billing;
+mod chaos;
 mod failure;
 mod identity;
 mod time;
+mod trigger;
 mod watch;
 
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/sandbox/hosted/complete", post(billing::complete_page))
         .route("/sandbox/subscriptions/{id}", post(billing::change_subscription))
         .route("/sandbox/clock", get(time::read).post(time::advance))
+        .route("/sandbox/chaos", get(chaos::read).put(chaos::replace))
+        .route("/sandbox/trigger", post(trigger::trigger))
         .route("/sandbox/reset", post(time::reset))
         .route("/sandbox/requests", get(watch::requests))
         .route("/sandbox/deliveries", get(watch::deliveries))

@@ -45,7 +45,7 @@ pub(super) async fn advance(State(shared): State<Arc<Shared>>, body: Bytes) -> R
     Ok(read_clock(&shared).await)
 }
 
-/// Empties everything but the clock and the registered endpoints.
+/// Empties everything but the clock and the registered endpoints, and switches faults off.
 pub(super) async fn reset(State(shared): State<Arc<Shared>>) -> Response {
     let _turn = shared.clock_turn.lock().await;
     shared.with(|world, now| world.reset(&shared.config, now));

@@ -12,9 +12,13 @@ use crate::chargebee::site::Site;
 use crate::chargebee::site::catalog::ItemType;
 use crate::chargebee::site::model::Status;
 use crate::deliveries::outbox::Delivery;
+use crate::requests::Wanted;
 use crate::router::json_response;
 use crate::scalekit::directory::Directory;
 use crate::server::Shared;
+
+/// How many deliveries are listed where no `limit` is given.
+const DELIVERIES_SHOWN: usize = 1_000;
 
 type Params = Query<HashMap<String, String>>;
 
@@ -22,12 +26,22 @@ fn param<'a>(params: &'a HashMap<String, String>, name: &str) -> Option<&'a str>
     params.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
+/// How many rows the caller wants.
+fn limit(params: &HashMap<String, String>) -> Result<Option<usize>, Failure> {
+    let Some(text) = param(params, "limit") else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| Failure::invalid("limit must be a whole number"))
+}
+
 /// `path` is compared as a whole; with a `*` at its end, as a beginning.
-pub(super) async fn requests(State(shared): State<Arc<Shared>>, Query(params): Params) -> Response {
-    let body = shared.with(|world, _| {
-        world.requests.render(param(&params, "provider"), param(&params, "method"), param(&params, "path"))
-    });
-    json_response(200, body.to_string())
+pub(super) async fn requests(State(shared): State<Arc<Shared>>, Query(params): Params) -> Result<Response, Failure> {
+    let wanted = Wanted {
+        provider: param(&params, "provider"),
+        method: param(&params, "method"),
+        path: param(&params, "path"),
+        limit: limit(&params)?,
+    };
+    let body = shared.with(|world, _| world.requests.render(&wanted));
+    Ok(json_response(200, body.to_string()))
 }
 
 fn delivery(row: &Delivery) -> Value {
@@ -45,19 +59,26 @@ fn delivery(row: &Delivery) -> Value {
     })
 }
 
-pub(super) async fn deliveries(State(shared): State<Arc<Shared>>, Query(params): Params) -> Response {
+/// The newest deliveries that fit, oldest first; `total` counts all that fit.
+pub(super) async fn deliveries(State(shared): State<Arc<Shared>>, Query(params): Params) -> Result<Response, Failure> {
     let (provider, state) = (param(&params, "provider"), param(&params, "state"));
-    let rows: Vec<Value> = shared.with(|world, _| {
-        world
-            .outbox
-            .rows()
-            .iter()
-            .filter(|row| provider.is_none_or(|provider| row.provider.as_str() == provider))
-            .filter(|row| state.is_none_or(|state| row.state.as_str() == state))
-            .map(delivery)
-            .collect()
+    let limit = limit(&params)?.unwrap_or(DELIVERIES_SHOWN);
+    let (total, rows) = shared.with(|world, _| {
+        let (mut total, mut rows) = (0, Vec::new());
+        for row in world.outbox.rows().iter().rev() {
+            if provider.is_none_or(|provider| row.provider.as_str() == provider)
+                && state.is_none_or(|state| row.state.as_str() == state)
+            {
+                total += 1_usize;
+                if rows.len() < limit {
+                    rows.push(delivery(row));
+                }
+            }
+        }
+        rows.reverse();
+        (total, rows)
     });
-    json_response(200, json!({ "total": rows.len(), "deliveries": rows }).to_string())
+    Ok(json_response(200, json!({ "total": total, "deliveries": rows }).to_string()))
 }
 
 /// Sends a delivery once more, now. Answers its row, pending again.

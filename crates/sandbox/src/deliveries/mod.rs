@@ -1,6 +1,7 @@
-//! Webhooks on their way out: what is owed (`outbox`), how it is authenticated (`signing`), and who sends it
-//! (`sender`).
+//! Webhooks on their way out: what is owed (`outbox`), what faults keep back (`held`), how it is authenticated
+//! (`signing`), and who sends it (`sender`).
 
+mod held;
 pub(crate) mod outbox;
 pub(crate) mod sender;
 pub(crate) mod signing;

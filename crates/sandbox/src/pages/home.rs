@@ -41,7 +41,11 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Response {
         for (seconds, text) in STEPS {
             content.push_str(&format!("<button name=\"seconds\" value=\"{seconds}\">{text}</button>"));
         }
-        content.push_str("</form></div>");
+        content.push_str("</form>");
+        if !world.chaos.setting().is_off() {
+            content.push_str("<p><strong>Faults are switched on</strong> (<code>/sandbox/chaos</code>).</p>");
+        }
+        content.push_str("</div>");
         tables(&mut content, world);
         content
     });

@@ -13,9 +13,11 @@ use http::StatusCode;
 use super::layout::{escape, instant, money, page};
 use crate::chargebee::api::Form;
 use crate::chargebee::site::cards::NAMED;
+use crate::chargebee::site::catalog::{Item, amount_of};
 use crate::chargebee::site::checkout::NotFinished;
-use crate::chargebee::site::model::{Item, PageState, PageTask};
+use crate::chargebee::site::model::{PageState, PageTask};
 use crate::chargebee::site::{Act, Cause, Site};
+use crate::moment::Moment;
 use crate::server::Shared;
 
 /// The id in the address of a checkout page.
@@ -94,41 +96,17 @@ fn render(site: &Site, position: usize, now_secs: i64, problem: Option<&str>) ->
         let status = if bought { StatusCode::OK } else { StatusCode::GONE };
         return page(status, title, false, &text);
     }
-    let (items, note): (&[Item], String) = match &row.task {
-        PageTask::New { items, trial_end, .. } => {
-            let basket = site.check_items(items).ok();
-            let trial = basket.and_then(|basket| Site::trial_end(&basket, *trial_end, now_secs, "").ok()).flatten();
-            let note = trial.map(|end| {
-                format!("<p>Your trial runs until <strong>{}</strong>. Nothing is charged today.</p>", instant(end))
-            });
-            (items, note.unwrap_or_default())
-        }
-        PageTask::Existing { change, .. } => (&change.items, "<p>This changes your subscription.</p>".into()),
-    };
-    let mut lines = String::new();
-    let mut currency = String::new();
-    for item in items {
-        if let Some(price) = site.catalog.prices.get(&item.item_price_id) {
-            currency.clone_from(&price.currency);
-            let amount = money(price.amount(item.quantity), &price.currency);
-            let period = price.period.map(|(_, unit)| format!(" a {}", unit.as_str())).unwrap_or_default();
-            let name = escape(&price.name);
-            let quantity = item.quantity;
-            lines.push_str(&format!(
-                "<p class=\"total\"><span>{name} × {quantity}</span><span>{amount}{period}</span></p>"
-            ));
-        }
-    }
+    let (title, offer) = offer(site, &row.task, now_secs);
     let problem = problem.map(|problem| {
         format!("<div class=\"box error\" role=\"alert\"><strong>Not paid.</strong> {}</div>", escape(problem))
     });
     let cards: String = NAMED.iter().map(|(number, what)| format!("<li><code>{number}</code> {what}</li>")).collect();
-    let total = money(site.items_amount(items, true), &currency);
+    let button = if row.task.is_checkout() { "Pay" } else { "Use this card" };
     let content = format!(
-        "{problem}<div class=\"box\">{lines}<p class=\"total\"><span>Total</span><span>{total}</span></p></div>{note}\
+        "{problem}{offer}\
          <form method=\"post\" class=\"box\"><label for=\"card\">Card number</label>\
          <input type=\"text\" id=\"card\" name=\"card\" value=\"{first}\" inputmode=\"numeric\" autocomplete=\"off\" required>\
-         <button class=\"main\" name=\"action\" value=\"pay\">Pay</button>\
+         <button class=\"main\" name=\"action\" value=\"pay\">{button}</button>\
          <button name=\"action\" value=\"cancel\" formnovalidate>Cancel</button></form>\
          <h2>Test cards</h2><ul>{cards}</ul>\
          <p class=\"muted\">Any expiry in the future and any security code would do; this page does not ask for them. \
@@ -138,7 +116,65 @@ fn render(site: &Site, position: usize, now_secs: i64, problem: Option<&str>) ->
         until = instant(row.expires_at),
     );
     let status = if problem.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
-    page(status, "Checkout", false, &content)
+    page(status, title, false, &content)
+}
+
+/// What the page is about: its title and its first box.
+fn offer(site: &Site, task: &PageTask, now_secs: i64) -> (&'static str, String) {
+    match task {
+        PageTask::New { items, trial_end, .. } => {
+            let Ok(basket) = site.sell(items) else { return ("Checkout", String::new()) };
+            let trial = Site::trial_end(&basket, *trial_end, now_secs, "").ok().flatten();
+            let note = trial.map(|end| {
+                format!("<p>Your trial runs until <strong>{}</strong>. Nothing is charged today.</p>", instant(end))
+            });
+            let total = row("Total", &money(amount_of(&basket.items, true), &basket.currency));
+            let lines = lines(site, &basket.items, &basket.currency);
+            ("Checkout", format!("<div class=\"box\">{lines}{total}</div>{}", note.unwrap_or_default()))
+        }
+        PageTask::Existing { subscription_id, change } => {
+            let act = Act::new(Moment::from_secs(now_secs), Cause::HostedPage);
+            let tried = site.live_subscription(subscription_id).and_then(|position| {
+                site.rehearse_on(position, |copy, position| copy.update_subscription(position, *change.clone(), act))
+            });
+            let text = match tried {
+                Ok(rehearsed) => {
+                    let changed = &rehearsed.site.subscriptions[rehearsed.subscription];
+                    let items = changed.scheduled_change.as_ref().map_or(&changed.items, |change| &change.items);
+                    let due = row("To pay today", &money(rehearsed.due_now(), &changed.currency));
+                    format!("<div class=\"box\">{}{due}</div>", lines(site, items, &changed.currency))
+                }
+                Err(refusal) => format!("<p>{}</p>", escape(&refusal.message)),
+            };
+            ("Change your subscription", text)
+        }
+        PageTask::ManageCard { .. } => ("Payment method", String::new()),
+        PageTask::CollectNow { customer_id } => {
+            let open = site.subscriptions.linked("customer_id", customer_id).iter().flat_map(|subscription| {
+                let row = &site.subscriptions[*subscription];
+                row.unpaid.iter().map(|invoice| &site.invoices[*invoice])
+            });
+            let rows: String =
+                open.map(|invoice| row(&invoice.id, &money(invoice.amount_due(), &invoice.currency))).collect();
+            let text = if rows.is_empty() { "<p>Nothing is due.</p>".into() } else { rows };
+            ("Pay what is due", format!("<div class=\"box\">{text}</div>"))
+        }
+    }
+}
+
+fn row(name: &str, amount: &str) -> String {
+    format!("<p class=\"total\"><span>{}</span><span>{amount}</span></p>", escape(name))
+}
+
+fn lines(site: &Site, items: &[Item], currency: &str) -> String {
+    let line = |item: &Item| {
+        let price = site.catalog.prices.get(&item.item_price_id);
+        let name = price.map_or(item.item_price_id.as_str(), |price| price.name.as_str());
+        let period = price.and_then(|price| price.period).map(|(_, unit)| format!(" a {}", unit.as_str()));
+        let amount = money(item.amount(), currency) + &period.unwrap_or_default();
+        row(&format!("{name} × {}", item.quantity), &amount)
+    };
+    items.iter().map(line).collect()
 }
 
 #[cfg(test)]

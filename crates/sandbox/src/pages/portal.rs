@@ -10,7 +10,9 @@ use http::StatusCode;
 use super::layout::{escape, instant, money, page};
 use crate::chargebee::api::Form;
 use crate::chargebee::refusal::Refusal;
-use crate::chargebee::site::ending::CancelWhen;
+use crate::chargebee::site::cards::{Card, NAMED};
+use crate::chargebee::site::catalog::amount_of;
+use crate::chargebee::site::ending::{Cancel, CancelWhen};
 use crate::chargebee::site::model::Status;
 use crate::chargebee::site::{Act, Cause, Site};
 use crate::server::Shared;
@@ -65,14 +67,21 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(key): Path<St
 }
 
 fn change(site: &mut Site, session: usize, form: &Form, act: Act) -> Result<(), Refusal> {
+    if form.get("action") == Some("card") {
+        let customer = site.live_customer(&site.portal_sessions[session].customer_id)?;
+        let number = form.get("card").unwrap_or_default();
+        let card = Card::accept(number).map_err(|reason| Refusal::payment(reason, "gateway.general.decline"))?;
+        site.store_card(customer, card, act);
+        return Ok(());
+    }
     let id = form.get("subscription").unwrap_or_default();
     let subscription = site.live_subscription(id)?;
     if site.subscriptions[subscription].customer_id != site.portal_sessions[session].customer_id {
         return Err(Refusal::not_found("subscription_id", id));
     }
     match form.get("action") {
-        Some("cancel_at_end") => site.cancel(subscription, CancelWhen::EndOfTerm, None, act),
-        Some("cancel_now") => site.cancel(subscription, CancelWhen::Now, None, act),
+        Some("cancel_at_end") => site.cancel(subscription, Cancel::new(CancelWhen::EndOfTerm), act).map(drop),
+        Some("cancel_now") => site.cancel(subscription, Cancel::new(CancelWhen::Now), act).map(drop),
         Some("undo") => site.undo_cancel(subscription, act),
         _ => Err(Refusal::invalid_request("Please use one of the buttons.")),
     }
@@ -88,10 +97,16 @@ fn render(site: &Site, session: usize, problem: Option<&str>) -> Response {
         ));
     }
     let mut any = false;
-    for subscription in site.subscriptions.iter().filter(|row_| !row_.deleted && row_.customer_id == row.customer_id) {
+    let mut dues = 0;
+    for subscription in site.subscriptions.linked("customer_id", &row.customer_id) {
+        let subscription = &site.subscriptions[*subscription];
+        if subscription.deleted {
+            continue;
+        }
         any = true;
+        dues += subscription.unpaid.len();
         let id = escape(&subscription.id);
-        let amount = money(site.items_amount(&subscription.items, false), &subscription.currency);
+        let amount = money(amount_of(&subscription.items, false), &subscription.currency);
         let unit = subscription.billing_period_unit.as_str();
         let mut items = String::new();
         for item in &subscription.items {
@@ -120,6 +135,16 @@ fn render(site: &Site, session: usize, problem: Option<&str>) -> Response {
     if !any {
         content.push_str("<p>There is no subscription.</p>");
     }
+    let due = match dues {
+        0 => String::new(),
+        one_or_more => format!("<p><strong>{one_or_more} unpaid.</strong> A card that pays settles it at once.</p>"),
+    };
+    content.push_str(&format!(
+        "<form method=\"post\" class=\"box\"><h2>Payment method</h2>{due}<label for=\"card\">Card number</label>\
+         <input type=\"text\" id=\"card\" name=\"card\" value=\"{first}\" inputmode=\"numeric\" autocomplete=\"off\" required>\
+         <button name=\"action\" value=\"card\">Use this card</button></form>",
+        first = NAMED[0].0,
+    ));
     let leave = if row.redirect_url.is_some() { "Back to the product" } else { "Log out" };
     content
         .push_str(&format!("<form method=\"post\"><button name=\"action\" value=\"logout\">{leave}</button></form>"));

@@ -39,6 +39,8 @@ pub(crate) struct User {
     pub(crate) email: String,
     pub(crate) create_time: String,
     pub(crate) update_time: String,
+    /// Positions of the organizations that have a row about this user.
+    pub(crate) organizations: Vec<usize>,
 }
 
 /// A webhook that is to be sent.
@@ -46,7 +48,8 @@ pub(crate) struct User {
 pub(crate) struct Notice {
     pub(crate) event_id: String,
     pub(crate) event_type: &'static str,
-    pub(crate) organization_id: String,
+    /// Events about roles and permissions have none.
+    pub(crate) organization_id: Option<String>,
     pub(crate) body: Arc<str>,
 }
 
@@ -59,6 +62,13 @@ pub(crate) enum Refused {
     NotFound(String),
     /// An id or an external id is taken.
     Taken(String),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Refused::Invalid(message) | Refused::NotFound(message) | Refused::Taken(message)) = self;
+        f.write_str(message)
+    }
 }
 
 /// What a request says about an organization.
@@ -76,6 +86,9 @@ pub(crate) struct Directory {
     pub(crate) ids: Ids,
     organizations: Vec<Organization>,
     organization_positions: HashMap<String, usize>,
+    /// External id to position, of organizations that were not deleted.
+    external_ids: HashMap<String, usize>,
+    deleted_organizations: usize,
     users: Vec<User>,
     user_positions: HashMap<String, usize>,
     /// Lower-cased e-mail to position.
@@ -92,12 +105,18 @@ impl Directory {
             ids,
             organizations: Vec::new(),
             organization_positions: HashMap::new(),
+            external_ids: HashMap::new(),
+            deleted_organizations: 0,
             users: Vec::new(),
             user_positions: HashMap::new(),
             emails: HashMap::new(),
             nanos: 0,
             fresh: Vec::new(),
         }
+    }
+
+    pub(crate) fn environment_id(&self) -> &str {
+        &self.environment_id
     }
 
     pub(crate) fn organizations(&self) -> &[Organization] {
@@ -123,9 +142,12 @@ impl Directory {
     }
 
     pub(crate) fn organization_by_external_id(&self, external_id: &str) -> Option<&Organization> {
-        self.organizations
-            .iter()
-            .find(|row| row.deleted_at.is_none() && row.external_id.as_deref() == Some(external_id))
+        self.external_ids.get(external_id).map(|position| &self.organizations[*position])
+    }
+
+    /// How many organizations were not deleted.
+    pub(crate) fn live_organizations(&self) -> usize {
+        self.organizations.len() - self.deleted_organizations
     }
 
     fn time(&mut self, now: Moment) -> String {
@@ -198,6 +220,9 @@ impl Directory {
             members: Vec::new(),
         };
         self.organization_positions.insert(id.clone(), self.organizations.len());
+        if let Some(external_id) = &organization.external_id {
+            self.external_ids.insert(external_id.clone(), self.organizations.len());
+        }
         self.organizations.push(organization);
         self.tell_of_organization("organization.created", self.organizations.len() - 1, now);
         Ok(id)
@@ -217,7 +242,13 @@ impl Directory {
             row.display_name = display_name;
         }
         if let Some(external_id) = input.external_id {
+            if let Some(former) = row.external_id.take() {
+                self.external_ids.remove(&former);
+            }
             row.external_id = Some(external_id).filter(|external_id| !external_id.is_empty());
+            if let Some(external_id) = &row.external_id {
+                self.external_ids.insert(external_id.clone(), position);
+            }
         }
         if let Some(metadata) = input.metadata {
             row.metadata = metadata;
@@ -233,6 +264,10 @@ impl Directory {
         let time = self.time(now);
         let row = &mut self.organizations[position];
         row.deleted_at = Some(time);
+        self.deleted_organizations += 1;
+        if let Some(external_id) = &row.external_id {
+            self.external_ids.remove(external_id);
+        }
         for member in &mut row.members {
             member.active = false;
         }
@@ -258,6 +293,7 @@ impl Directory {
             email: email.to_owned(),
             create_time: time.clone(),
             update_time: time,
+            organizations: Vec::new(),
         };
         let id = user.id.clone();
         self.emails.insert(key, self.users.len());
@@ -307,6 +343,9 @@ impl Directory {
                 let member =
                     Member { user_id: user_id.to_owned(), roles: roles.clone(), join_time: time, active: true };
                 row.members.push(member);
+                if let Some(user) = self.user_positions.get(user_id) {
+                    self.users[*user].organizations.push(position);
+                }
                 ("user.organization_membership_created", roles)
             }
         };
@@ -334,7 +373,7 @@ impl Directory {
     fn tell_of_organization(&mut self, event_type: &'static str, position: usize, now: Moment) {
         let data = render::organization_data(&self.organizations[position]);
         let organization_id = self.organizations[position].id.clone();
-        self.tell(event_type, "Organization", organization_id, data, now);
+        self.tell(event_type, "Organization", Some(organization_id), data, now);
     }
 
     fn tell_of_member(&mut self, event_type: &'static str, position: usize, user_id: &str, now: Moment) {
@@ -342,22 +381,34 @@ impl Directory {
         let organization_id = organization.id.clone();
         let user = self.user(user_id).map(render::user_data);
         let data = json!({ "organization": render::organization_data(organization), "user": user });
-        self.tell(event_type, "OrgMembership", organization_id, data, now);
+        self.tell(event_type, "OrgMembership", Some(organization_id), data, now);
     }
 
-    fn tell(&mut self, event_type: &'static str, object: &str, organization_id: String, data: Value, now: Moment) {
+    /// Leaves a notice, and returns the id of its event.
+    pub(crate) fn tell(
+        &mut self,
+        event_type: &'static str,
+        object: &str,
+        organization_id: Option<String>,
+        data: Value,
+        now: Moment,
+    ) -> String {
         let event_id = self.ids.numeric("evt_");
-        let body = json!({
+        let mut body = json!({
             "spec_version": "1",
             "id": event_id,
             "type": event_type,
             "object": object,
             "occurred_at": self.time(now),
             "environment_id": self.environment_id,
-            "organization_id": organization_id,
             "data": data,
             "display_name": render::event_title(event_type),
         });
-        self.fresh.push(Notice { event_id, event_type, organization_id, body: body.to_string().into() });
+        if let Some(id) = &organization_id {
+            body["organization_id"] = id.as_str().into();
+        }
+        let body = body.to_string().into();
+        self.fresh.push(Notice { event_id: event_id.clone(), event_type, organization_id, body });
+        event_id
     }
 }

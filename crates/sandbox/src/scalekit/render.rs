@@ -88,9 +88,10 @@ pub(crate) fn user_data(row: &User) -> Value {
 
 /// A user of the REST API, with the memberships of one organization or of all.
 pub(super) fn user(directory: &Directory, row: &User, organization_id: Option<&str>) -> Value {
-    let memberships: Vec<Value> = directory
-        .organizations()
+    let memberships: Vec<Value> = row
+        .organizations
         .iter()
+        .map(|position| &directory.organizations()[*position])
         .filter(|organization| organization_id.is_none_or(|id| organization.id == id))
         .filter_map(|organization| {
             let member = organization.members.iter().find(|member| member.active && member.user_id == row.id)?;

@@ -109,53 +109,74 @@ fn organization_input(body: &[u8]) -> Result<OrganizationInput, Answer> {
 }
 
 fn list_organizations(directory: &Directory, request: &Request<'_>) -> Answer {
-    let external_id = get(request, "external_id");
-    let rows: Vec<_> = directory
-        .organizations()
-        .iter()
-        .filter(|row| row.deleted_at.is_none() && external_id.is_none_or(|id| row.external_id.as_deref() == Some(id)))
-        .collect();
-    paged("organizations", &rows, request, 10, |row| render::organization(row))
+    if let Some(external_id) = get(request, "external_id") {
+        let rows: Vec<_> = directory.organization_by_external_id(external_id).into_iter().collect();
+        let listing = Listing { name: "organizations", rows: &rows, total: rows.len(), smallest: 10 };
+        return listing.page(request, |row| Some(render::organization(row)));
+    }
+    let (rows, total) = (directory.organizations(), directory.live_organizations());
+    let listing = Listing { name: "organizations", rows, total, smallest: 10 };
+    listing.page(request, |row| row.deleted_at.is_none().then(|| render::organization(row)))
 }
 
 fn list_members(directory: &Directory, id: &str, request: &Request<'_>) -> Answer {
     let Some(organization) = directory.organization(id) else {
         return error(404, &format!("there is no organization {id}"));
     };
-    let rows: Vec<_> = organization
-        .members
-        .iter()
-        .filter(|member| member.active)
-        .filter_map(|member| directory.user(&member.user_id))
-        .collect();
-    paged("users", &rows, request, 1, |row| render::user(directory, row, Some(id)))
+    let rows = organization.members.as_slice();
+    let total = rows.iter().filter(|member| member.active).count();
+    let listing = Listing { name: "users", rows, total, smallest: 1 };
+    listing.page(request, |member| {
+        let user = directory.user(&member.user_id).filter(|_| member.active)?;
+        Some(render::user(directory, user, Some(id)))
+    })
 }
 
 fn list_users(directory: &Directory, request: &Request<'_>) -> Answer {
-    let rows: Vec<_> = directory.users().iter().collect();
-    paged("users", &rows, request, 1, |row| render::user(directory, row, None))
+    let rows = directory.users();
+    let listing = Listing { name: "users", rows, total: rows.len(), smallest: 1 };
+    listing.page(request, |row| Some(render::user(directory, row, None)))
 }
 
 fn get<'a>(request: &Request<'a>, name: &str) -> Option<&'a str> {
     request.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
 }
 
-fn paged<T>(name: &str, rows: &[T], request: &Request<'_>, smallest: usize, render: impl Fn(&T) -> Value) -> Answer {
-    let size = match get(request, "page_size").map(str::parse::<usize>) {
-        None => 10,
-        Some(Ok(size)) if (smallest..=100).contains(&size) => size,
-        Some(_) => return error(400, &format!("page_size must be between {smallest} and 100")),
-    };
-    let start = match get(request, "page_token").map(read_token) {
-        None => 0,
-        Some(Some(start)) if start <= rows.len() => start,
-        Some(_) => return error(400, "page_token is not valid"),
-    };
-    let end = (start + size).min(rows.len());
-    let page: Vec<Value> = rows[start..end].iter().map(render).collect();
-    let next = if end < rows.len() { token(end) } else { String::new() };
-    let previous = if start > 0 { token(start.saturating_sub(size)) } else { String::new() };
-    (200, json!({ name: page, "next_page_token": next, "prev_page_token": previous, "total_size": rows.len() }))
+/// A list in the order of creation. Rows keep their places when others go, so that no page shifts under a caller.
+struct Listing<'a, T> {
+    name: &'static str,
+    /// Rows of the past included; they are not shown.
+    rows: &'a [T],
+    /// How many are shown over all pages.
+    total: usize,
+    /// The smallest size of a page.
+    smallest: usize,
+}
+
+impl<T> Listing<'_, T> {
+    /// One page, which looks at no more rows than it needs. `show` is `None` for rows of the past.
+    fn page(&self, request: &Request<'_>, show: impl Fn(&T) -> Option<Value>) -> Answer {
+        let size = match get(request, "page_size").map(str::parse::<usize>) {
+            None => 10,
+            Some(Ok(size)) if (self.smallest..=100).contains(&size) => size,
+            Some(_) => return error(400, &format!("page_size must be between {} and 100", self.smallest)),
+        };
+        let start = match get(request, "page_token").map(read_token) {
+            None => 0,
+            Some(Some(start)) if start <= self.rows.len() => start,
+            Some(_) => return error(400, "page_token is not valid"),
+        };
+        let (before, rows) = self.rows.split_at(start);
+        let mut later = rows.iter().zip(start..).filter_map(|(row, position)| Some((position, show(row)?)));
+        let page: Vec<Value> = later.by_ref().take(size).map(|(_, row)| row).collect();
+        let next = later.next().map_or_else(String::new, |(position, _)| token(position));
+        let earlier = before.iter().enumerate().rev().filter(|(_, row)| show(row).is_some()).take(size).last();
+        let previous = earlier.map_or_else(String::new, |(position, _)| token(position));
+        (
+            200,
+            json!({ self.name: page, "next_page_token": next, "prev_page_token": previous, "total_size": self.total }),
+        )
+    }
 }
 
 fn token(start: usize) -> String {

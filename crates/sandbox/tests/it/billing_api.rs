@@ -23,7 +23,7 @@ async fn only_the_api_key_opens_the_api() {
 #[tokio::test]
 async fn what_is_not_served_is_a_404_in_the_providers_shape() {
     let world = World::start().await;
-    for path in ["/quotes", "/subscriptions/ls_1/nothing", "/estimates/create_subscription_for_items"] {
+    for path in ["/quotes", "/subscriptions/ls_1/nothing", "/estimates/create_invoice_for_items"] {
         let (status, body) = world.billing(Method::POST, path, &[]).await;
         assert_eq!((status, body["api_error_code"].as_str()), (404, Some("resource_not_found")), "{path}");
         assert_eq!(body["http_status_code"], 404);

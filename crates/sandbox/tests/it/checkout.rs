@@ -280,3 +280,46 @@ async fn an_existing_subscription_is_changed_by_a_checkout() {
     assert_eq!(changed["content"]["subscription"]["subscription_items"][0]["unit_price"], 1_500);
     assert_eq!(changed["content"]["invoice"]["amount_paid"], 4 * 1_500 - 1_900);
 }
+
+#[tokio::test]
+async fn a_person_changes_a_subscription_in_a_browser() {
+    let world = World::start().await;
+    world.subscribed("ls_1", "scale-plan-monthly", GOOD_CARD).await;
+    world.advance(15 * 86_400 + 43_200).await;
+    let form = [
+        ("subscription[id]", "ls_1"),
+        ("subscription_items[item_price_id][0]", "scale-plan-monthly"),
+        ("subscription_items[quantity][0]", "5"),
+        ("redirect_url", "http://app.invalid/billing"),
+        ("cancel_url", "http://app.invalid/plans"),
+    ];
+    let path = "/hosted_pages/checkout_existing_for_items";
+    let page = world.bill(path, &form).await["hosted_page"].clone();
+    let url = page["url"].as_str().unwrap();
+    let html = world.client.get(url).send().await.unwrap().text().await.unwrap();
+    for part in ["Change your subscription", "75.00 USD a month", "To pay today", "15.00 USD"] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    let declined = world.client.post(url).form(&[("card", STORES_ONLY_CARD), ("action", "pay")]).send().await.unwrap();
+    assert_eq!(declined.status(), 402);
+    assert_eq!(world.subscription("ls_1").await["subscription_items"][0]["quantity"], 3);
+    let paid = world.client.post(url).form(&[("card", GOOD_CARD), ("action", "pay")]).send().await.unwrap();
+    assert_eq!(paid.status(), 303);
+    let id = page["id"].as_str().unwrap();
+    let read = world.read(&format!("/hosted_pages/{id}"), &[]).await["hosted_page"].clone();
+    assert_eq!(read["content"]["invoice"]["amount_paid"], 1_500);
+    assert_eq!(read["content"]["subscription"]["subscription_items"][0]["quantity"], 5);
+
+    // A card that cannot pay is good enough for a change that costs nothing today.
+    let later =
+        [form[0], ("subscription_items[item_price_id][0]", "starter-plan-monthly"), ("change_option", "end_of_term")];
+    let page = world.bill(path, &later).await["hosted_page"].clone();
+    world.done("/sandbox/hosted/complete", json!({ "url": page["url"], "card": STORES_ONLY_CARD })).await;
+    assert_eq!(world.subscription("ls_1").await["has_scheduled_changes"], true);
+    let other = [form[0], ("subscription_items[item_price_id][0]", "scale-plan-monthly-eur")];
+    assert_eq!(world.billing(Method::POST, path, &other).await.0, 400, "the currency stays");
+    for path in ["/hosted_pages/manage_payment_sources", "/hosted_pages/collect_now"] {
+        assert_eq!(world.billing(Method::POST, path, &[("customer[id]", "nobody")]).await.0, 404);
+        assert_eq!(world.billing(Method::POST, path, &[]).await.1["param"], "customer[id]");
+    }
+}

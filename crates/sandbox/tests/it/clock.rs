@@ -1,7 +1,10 @@
 //! Moving time: in steps, in order, and exactly as far as asked.
 
+use std::sync::atomic::Ordering;
+
 use reqwest::Method;
 use serde_json::json;
+use tollkeeper_sandbox::Seed;
 
 use crate::support::*;
 
@@ -71,7 +74,7 @@ async fn retries_come_along_when_time_moves() {
 async fn without_a_move_the_machine_tick_does_what_is_due() {
     let world = World::start().await;
     world.subscribed("ls_1", "growth-plan-monthly", GOOD_CARD).await;
-    world.machine.fetch_add(14 * DAY * 1_000_000, std::sync::atomic::Ordering::SeqCst);
+    world.machine.fetch_add(14 * DAY * 1_000_000, Ordering::SeqCst);
     world.receiver.event("subscription_activated").await;
 }
 
@@ -85,7 +88,7 @@ async fn two_moves_at_once_add_up() {
 #[tokio::test]
 async fn offsets_are_whole_seconds_whatever_the_machine_says() {
     let world = World::start().await;
-    world.machine.fetch_add(300_000, std::sync::atomic::Ordering::SeqCst);
+    world.machine.fetch_add(300_000, Ordering::SeqCst);
     world.subscribed("ls_1", "growth-plan-monthly", GOOD_CARD).await;
     world.advance(20 * DAY).await;
     let offsets = world.offsets.lock().unwrap().clone();
@@ -93,4 +96,22 @@ async fn offsets_are_whole_seconds_whatever_the_machine_says() {
     let activated = world.receiver.event("subscription_activated").await;
     assert_eq!(activated["occurred_at"], START + 14 * DAY);
     assert_eq!(world.subscription("ls_1").await["activated_at"], START + 14 * DAY);
+}
+
+#[tokio::test]
+async fn every_one_of_many_renewals_has_its_instant() {
+    let world = World::start().await;
+    for _ in 0..200 {
+        let seed = Seed { organizations: 1, price_id: "starter-plan-monthly".into(), seats: 1 };
+        world.sandbox.seed(seed).await.unwrap();
+        world.machine.fetch_add(1_000_000, Ordering::SeqCst);
+    }
+    world.advance(31 * DAY).await;
+    let renewals: Vec<_> =
+        world.receiver.events().into_iter().filter(|event| event["event_type"] == "subscription_renewed").collect();
+    assert_eq!(renewals.len(), 200);
+    let instants: std::collections::BTreeSet<_> =
+        renewals.iter().map(|event| event["occurred_at"].as_i64().unwrap()).collect();
+    assert_eq!(instants.len(), 200);
+    assert_eq!(world.get("/sandbox/deliveries?state=pending&limit=1").await["total"], 0);
 }

@@ -109,3 +109,28 @@ async fn an_endpoint_that_moves_is_not_followed() {
     assert_eq!(deliveries["deliveries"][0]["state"], "pending");
     assert_eq!(deliveries["deliveries"][0]["lastStatus"], 302);
 }
+
+#[tokio::test]
+async fn the_list_shows_the_newest_and_counts_all() {
+    let world = World::start().await;
+    for number in 0..5 {
+        world.bill("/customers", &[("id", &format!("cus_{number}"))]).await;
+    }
+    world.done("/sandbox/organizations", json!({ "displayName": "Acme" })).await;
+    world.advance(0).await;
+    let all = world.get("/sandbox/deliveries").await;
+    let rows = all["deliveries"].as_array().unwrap();
+    assert_eq!((all["total"].as_i64(), rows.len()), (Some(6), 6));
+    let newest = world.get("/sandbox/deliveries?limit=2").await;
+    assert_eq!((newest["total"].as_i64(), &newest["deliveries"]), (Some(6), &json!(rows[4..])));
+    let billing = world.get("/sandbox/deliveries?provider=chargebee&state=delivered&limit=1").await;
+    assert_eq!((billing["total"].as_i64(), &billing["deliveries"][0]), (Some(5), &rows[4]));
+    let none = world.get("/sandbox/deliveries?limit=0").await;
+    assert_eq!((none["total"].as_i64(), &none["deliveries"]), (Some(6), &json!([])));
+    let requests = world.get("/sandbox/requests?method=POST&limit=2").await;
+    assert_eq!((requests["total"].as_i64(), requests["requests"].as_array().unwrap().len()), (Some(5), 2));
+    assert_eq!(requests["requests"][1]["body"]["id"], "cus_4");
+    for path in ["/sandbox/deliveries?limit=x", "/sandbox/requests?limit=-1"] {
+        assert_eq!(world.control(Method::GET, path, Value::Null).await.0, 400, "{path}");
+    }
+}

@@ -2,11 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod billing_api;
+mod changes;
+mod chaos;
 mod checkout;
 mod clock;
 mod contracts;
 mod control;
 mod deliveries;
+mod dues;
+mod estimates;
+mod faults;
 mod identity;
+mod listing;
+mod reconciling;
+mod seed;
 mod support;
 mod terms;
+mod trigger;

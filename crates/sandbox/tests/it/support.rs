@@ -135,6 +135,11 @@ impl World {
     }
 
     pub(crate) async fn without_webhooks(receiver: Receiver) -> Self {
+        Self::of_site(receiver, false).await
+    }
+
+    /// A world whose billing site may cancel what dunning has given up.
+    pub(crate) async fn of_site(receiver: Receiver, cancels_unpaid: bool) -> Self {
         let offsets = Arc::new(Mutex::new(Vec::new()));
         let machine = Arc::new(AtomicI64::new(START * 1_000_000));
         let (told, shown, now) = (Arc::clone(&offsets), Arc::clone(&receiver.offset), Arc::clone(&machine));
@@ -157,6 +162,7 @@ impl World {
                 webhook_username: "hook".into(),
                 webhook_password: "secret".into(),
                 gateway_account_id: "gw_test".into(),
+                cancels_unpaid,
             },
             seed: 7,
         };
@@ -186,6 +192,24 @@ impl World {
         let (status, answer) = self.control(Method::POST, path, body).await;
         assert!((200..300).contains(&status), "{path}: {status} {answer}");
         answer
+    }
+
+    /// Reads until it is as wanted, ten seconds at most.
+    pub(crate) async fn get_until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let answer = self.get(path).await;
+            if wanted(&answer) {
+                return answer;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{path} stays {answer}");
+        }
+    }
+
+    /// Replaces the faults.
+    pub(crate) async fn chaos(&self, setting: Value) {
+        let (status, answer) = self.control(Method::PUT, "/sandbox/chaos", setting).await;
+        assert_eq!(status, 200, "{answer}");
     }
 
     pub(crate) async fn advance(&self, seconds: i64) {

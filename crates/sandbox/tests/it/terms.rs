@@ -237,3 +237,94 @@ async fn a_subscription_can_start_later() {
     assert_eq!(started["content"]["subscription"]["status"], "active");
     assert_eq!(started["content"]["invoice"]["status"], "payment_due");
 }
+
+#[tokio::test]
+async fn a_pause_can_have_a_date_and_a_length() {
+    let world = World::start().await;
+    world.subscribed("ls_1", "starter-plan-monthly", GOOD_CARD).await;
+    let form = [("pause_option", "billing_cycles"), ("skip_billing_cycles", "2")];
+    let row = world.bill("/subscriptions/ls_1/pause", &form).await["subscription"].clone();
+    assert_eq!(
+        (row["status"].as_str(), row["pause_date"].as_i64()),
+        (Some("active"), Some(secs("2026-02-01T00:00:00Z")))
+    );
+    assert_eq!(row["resume_date"], secs("2026-04-01T00:00:00Z"));
+    world.advance(secs("2026-03-15T00:00:00Z") - START).await;
+    assert_eq!(world.subscription("ls_1").await["status"], "paused");
+    world.advance(20 * DAY).await;
+    let row = world.subscription("ls_1").await;
+    assert_eq!(
+        (row["status"].as_str(), row["current_term_start"].as_i64()),
+        (Some("active"), Some(secs("2026-04-01T00:00:00Z")))
+    );
+    assert_eq!(world.receiver.event("subscription_resumed").await["source"], "scheduled_job");
+
+    let inside = (secs("2026-04-10T00:00:00Z")).to_string();
+    let until = (secs("2026-04-20T00:00:00Z")).to_string();
+    let form = [("pause_option", "specific_date"), ("pause_date", inside.as_str()), ("resume_date", until.as_str())];
+    world.bill("/subscriptions/ls_1/pause", &form).await;
+    world.advance(7 * DAY).await;
+    assert_eq!(world.subscription("ls_1").await["status"], "paused");
+    world.bill("/subscriptions/ls_1/remove_scheduled_resumption", &[]).await;
+    world.receiver.event("subscription_scheduled_resumption_removed").await;
+    let invoices = world.read("/invoices", &[]).await["list"].as_array().unwrap().len();
+    world.bill("/subscriptions/ls_1/resume", &[]).await;
+    let row = world.subscription("ls_1").await;
+    assert_eq!(row["current_term_start"], secs("2026-04-01T00:00:00Z"), "inside its term it goes on with it");
+    assert_eq!(world.read("/invoices", &[]).await["list"].as_array().unwrap().len(), invoices);
+    for (name, form) in [
+        ("pause_option", vec![("pause_option", "never")]),
+        ("skip_billing_cycles", vec![("pause_option", "billing_cycles")]),
+        ("pause_date", vec![("pause_option", "specific_date"), ("pause_date", "99999999999999")]),
+        ("resume_date", vec![("resume_date", "1")]),
+    ] {
+        let (status, body) = world.billing(Method::POST, "/subscriptions/ls_1/pause", &form).await;
+        assert_eq!((status, body["param"].as_str()), (400, Some(name)));
+    }
+}
+
+#[tokio::test]
+async fn an_end_on_a_date_renews_until_then() {
+    let world = World::start().await;
+    world.subscribed("ls_1", "starter-plan-monthly", GOOD_CARD).await;
+    let at = secs("2026-03-10T00:00:00Z");
+    let form = [("cancel_option", "specific_date"), ("cancel_at", &at.to_string())];
+    let row = world.bill("/subscriptions/ls_1/cancel_for_items", &form).await["subscription"].clone();
+    assert_eq!((row["status"].as_str(), row["cancelled_at"].as_i64()), (Some("non_renewing"), Some(at)));
+    world.advance(60 * DAY).await;
+    let row = world.subscription("ls_1").await;
+    assert_eq!(row["status"], "non_renewing");
+    assert_eq!(row["current_term_end"], secs("2026-04-01T00:00:00Z"));
+    assert_eq!(world.read("/invoices", &[]).await["list"].as_array().unwrap().len(), 3);
+    world.advance(10 * DAY).await;
+    let row = world.subscription("ls_1").await;
+    assert_eq!((row["status"].as_str(), row["cancelled_at"].as_i64()), (Some("cancelled"), Some(at)));
+    let past = [("cancel_option", "specific_date"), ("cancel_at", "1")];
+    assert_eq!(world.billing(Method::POST, "/subscriptions/ls_1/cancel_for_items", &past).await.0, 409);
+    for option in ["credit_option_for_current_term_charges", "unbilled_charges_option", "account_receivables_handling"]
+    {
+        let (status, body) =
+            world.billing(Method::POST, "/subscriptions/ls_1/cancel_for_items", &[(option, "other")]).await;
+        assert_eq!((status, body["param"].as_str()), (400, Some(option)));
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_can_pay_later() {
+    let world = World::start().await;
+    world.subscribed("ls_1", "starter-plan-monthly", GOOD_CARD).await;
+    world.bill("/subscriptions/ls_1/cancel", &[]).await;
+    let answer = world.bill("/subscriptions/ls_1/reactivate", &[("invoice_immediately", "false")]).await;
+    assert_eq!((answer["subscription"]["status"].as_str(), answer.get("invoice")), (Some("active"), None));
+    assert_eq!(answer["unbilled_charges"][0]["amount"], 1_900);
+    world.advance(31 * DAY).await;
+    let renewed = world.receiver.event("subscription_renewed").await;
+    assert_eq!(renewed["content"]["invoice"]["total"], 3_800);
+
+    world.bill("/subscriptions/ls_1/cancel", &[]).await;
+    let end = (START + 40 * DAY).to_string();
+    let answer = world.bill("/subscriptions/ls_1/reactivate", &[("trial_end", &end)]).await;
+    assert_eq!((answer["subscription"]["status"].as_str(), answer.get("invoice")), (Some("in_trial"), None));
+    world.advance(9 * DAY).await;
+    world.receiver.event("subscription_activated").await;
+}

@@ -1,9 +1,11 @@
 //! `/customers`. Source: Chargebee API docs, "Customers".
 
-use super::list::{Attribute, page};
+use super::filter::{Attribute, Columns};
+use super::list::List;
 use super::{Answer, Form, read};
 use crate::chargebee::refusal::Refusal;
 use crate::chargebee::render;
+use crate::chargebee::site::model::Customer;
 use crate::chargebee::site::{Act, Site};
 
 type Answered = Result<Answer, Refusal>;
@@ -15,23 +17,29 @@ pub(super) fn create(site: &mut Site, form: &Form, act: Act) -> Answered {
     Ok(Answer::resource("customer", render::customer(site, position)))
 }
 
+const COLUMNS: Columns<Customer> = &[
+    ("id", |_, row| Attribute::Text(&row.id)),
+    ("first_name", |_, row| Attribute::text(row.texts.get("first_name").map(String::as_str))),
+    ("last_name", |_, row| Attribute::text(row.texts.get("last_name").map(String::as_str))),
+    ("email", |_, row| Attribute::text(row.texts.get("email").map(String::as_str))),
+    ("company", |_, row| Attribute::text(row.texts.get("company").map(String::as_str))),
+    ("phone", |_, row| Attribute::text(row.texts.get("phone").map(String::as_str))),
+    ("auto_collection", |_, row| Attribute::Text(if row.auto_collection { "on" } else { "off" })),
+    ("created_at", |_, row| Attribute::Number(row.created_at)),
+    ("updated_at", |_, row| Attribute::Number(row.stamp.updated_at)),
+];
+
 pub(super) fn list(site: &Site, query: &Form) -> Answered {
-    let deleted_too = read::boolean(query, "include_deleted")? == Some(true);
-    page(
-        site.customers.iter(),
-        query,
-        &["id", "first_name", "last_name", "email", "company", "phone", "auto_collection", "created_at", "updated_at"],
-        &["created_at", "updated_at"],
-        |row, name| match name {
-            "id" => Attribute::Text(&row.id),
-            "auto_collection" => Attribute::Text(if row.auto_collection { "on" } else { "off" }),
-            "created_at" => Attribute::Number(row.created_at),
-            "updated_at" => Attribute::Number(row.stamp.updated_at),
-            text => Attribute::text(row.texts.get(text).map(String::as_str)),
-        },
-        |row| deleted_too || !row.deleted,
-        |position| format!("{{\"customer\":{}}}", render::customer(site, position)),
-    )
+    List {
+        site,
+        table: &site.customers,
+        columns: COLUMNS,
+        sorts: &["created_at", "updated_at"],
+        within: None,
+        is_deleted: |row| row.deleted,
+        render: |site, position| format!("{{\"customer\":{}}}", render::customer(site, position)),
+    }
+    .page(query)
 }
 
 pub(super) fn retrieve(site: &Site, id: &str) -> Answered {

@@ -1,30 +1,34 @@
 //! `/events`. Source: Chargebee API docs, "Events".
 
-use super::list::{Attribute, page};
+use super::filter::{Attribute, Columns};
+use super::list::List;
 use super::{Answer, Form};
 use crate::chargebee::refusal::Refusal;
 use crate::chargebee::render;
 use crate::chargebee::site::Site;
+use crate::chargebee::site::model::Event;
 
 type Answered = Result<Answer, Refusal>;
 
+const COLUMNS: Columns<Event> = &[
+    ("id", |_, row| Attribute::Text(&row.id)),
+    ("event_type", |_, row| Attribute::Text(row.event_type)),
+    ("source", |_, row| Attribute::Text(row.source)),
+    ("occurred_at", |_, row| Attribute::Number(row.occurred_at)),
+    ("webhook_status", |_, row| Attribute::Text(row.webhook_status)),
+];
+
 pub(super) fn list(site: &Site, query: &Form) -> Answered {
-    page(
-        site.events.iter(),
-        query,
-        &["id", "event_type", "source", "occurred_at", "webhook_status"],
-        &["occurred_at"],
-        |row, name| match name {
-            "id" => Attribute::Text(&row.id),
-            "event_type" => Attribute::Text(row.event_type),
-            "source" => Attribute::Text(row.source),
-            "occurred_at" => Attribute::Number(row.occurred_at),
-            "webhook_status" => Attribute::Text(row.webhook_status),
-            _ => Attribute::Absent,
-        },
-        |_| true,
-        |position| format!("{{\"event\":{}}}", render::event(&site.events[position])),
-    )
+    List {
+        site,
+        table: &site.events,
+        columns: COLUMNS,
+        sorts: &["occurred_at"],
+        within: None,
+        is_deleted: |_| false,
+        render: |site, position| format!("{{\"event\":{}}}", render::event(&site.events[position])),
+    }
+    .page(query)
 }
 
 pub(super) fn retrieve(site: &Site, id: &str) -> Answered {

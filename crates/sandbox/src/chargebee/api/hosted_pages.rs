@@ -1,11 +1,12 @@
 //! `/hosted_pages`. Source: Chargebee API docs, "Hosted pages".
 
-use super::list::{Attribute, page};
-use super::{Answer, Form, read, subscriptions};
+use super::filter::{Attribute, Columns};
+use super::list::List;
+use super::{Answer, Form, options, read};
 use crate::chargebee::refusal::Refusal;
 use crate::chargebee::render;
 use crate::chargebee::site::checkout::PageInput;
-use crate::chargebee::site::model::PageTask;
+use crate::chargebee::site::model::{HostedPage, PageTask};
 use crate::chargebee::site::{Act, Site};
 
 type Answered = Result<Answer, Refusal>;
@@ -13,7 +14,7 @@ type Answered = Result<Answer, Refusal>;
 pub(super) fn checkout_new(site: &mut Site, form: &Form, act: Act) -> Answered {
     let task = PageTask::New {
         subscription_id: read::text(form, "subscription[id]", 50)?,
-        trial_end: read::integer(form, "subscription[trial_end]")?,
+        trial_end: read::instant(form, "subscription[trial_end]")?,
         items: read::items(form)?,
         customer_id: read::text(form, "customer[id]", 50)?,
         customer: Box::new(read::customer(form, "customer")?),
@@ -24,9 +25,17 @@ pub(super) fn checkout_new(site: &mut Site, form: &Form, act: Act) -> Answered {
 pub(super) fn checkout_existing(site: &mut Site, form: &Form, act: Act) -> Answered {
     let task = PageTask::Existing {
         subscription_id: read::required(form, "subscription[id]", 50)?,
-        change: Box::new(subscriptions::change(form, "subscription")?),
+        change: Box::new(options::change(form, "subscription")?),
     };
     create(site, task, form, act)
+}
+
+pub(super) fn manage_payment_sources(site: &mut Site, form: &Form, act: Act) -> Answered {
+    create(site, PageTask::ManageCard { customer_id: read::required(form, "customer[id]", 50)? }, form, act)
+}
+
+pub(super) fn collect_now(site: &mut Site, form: &Form, act: Act) -> Answered {
+    create(site, PageTask::CollectNow { customer_id: read::required(form, "customer[id]", 50)? }, form, act)
 }
 
 fn create(site: &mut Site, task: PageTask, form: &Form, act: Act) -> Answered {
@@ -55,24 +64,23 @@ pub(super) fn acknowledge(site: &mut Site, id: &str, act: Act) -> Answered {
     Ok(Answer::resource("hosted_page", render::hosted_page(site, position)))
 }
 
+const COLUMNS: Columns<HostedPage> = &[
+    ("id", |_, row| Attribute::Text(&row.id)),
+    ("type", |_, row| Attribute::Text(row.task.kind())),
+    ("state", |_, row| Attribute::Text(row.state.as_str())),
+    ("created_at", |_, row| Attribute::Number(row.created_at)),
+    ("updated_at", |_, row| Attribute::Number(row.stamp.updated_at)),
+];
+
 pub(super) fn list(site: &Site, query: &Form) -> Answered {
-    page(
-        site.hosted_pages.iter(),
-        query,
-        &["id", "type", "state", "updated_at"],
-        &["created_at", "updated_at"],
-        |row, name| match name {
-            "id" => Attribute::Text(&row.id),
-            "type" => Attribute::Text(match row.task {
-                PageTask::New { .. } => "checkout_new",
-                PageTask::Existing { .. } => "checkout_existing",
-            }),
-            "state" => Attribute::Text(row.state.as_str()),
-            "created_at" => Attribute::Number(row.created_at),
-            "updated_at" => Attribute::Number(row.stamp.updated_at),
-            _ => Attribute::Absent,
-        },
-        |_| true,
-        |position| format!("{{\"hosted_page\":{}}}", render::hosted_page(site, position)),
-    )
+    List {
+        site,
+        table: &site.hosted_pages,
+        columns: COLUMNS,
+        sorts: &["created_at", "updated_at"],
+        within: None,
+        is_deleted: |_| false,
+        render: |site, position| format!("{{\"hosted_page\":{}}}", render::hosted_page(site, position)),
+    }
+    .page(query)
 }

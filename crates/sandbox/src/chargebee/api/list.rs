@@ -1,180 +1,182 @@
 //! Lists: filters, sorting and paging.
 //!
 //! A filter is `attribute[operator]=value`; `in`, `not_in` and `between` carry a JSON array in one field. `offset` is
-//! opaque to callers: the sort value and the position of the last row, so that new rows do not shift a page.
+//! opaque to callers: the sort value and the position of the last row, so that new rows do not shift a page. A page
+//! looks at no more rows than it must: it walks an index from where the last one ended.
+//!
 //! A filter on an attribute that the list does not have is refused, where the provider's answer is not documented.
 //!
 //! Source: Chargebee API docs, "List operations".
 
+use std::ops::Bound;
+
 use serde_json::Value;
 
+use super::filter::{Attribute, Columns, Filter, parse_array, parse_filters};
 use super::{Answer, Form};
 use crate::chargebee::refusal::Refusal;
+use crate::chargebee::site::Site;
+use crate::chargebee::site::table::{Row, Table};
 
-/// The value of an attribute that can be filtered by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Attribute<'a> {
-    Text(&'a str),
-    Number(i64),
-    /// The row has no value.
-    Absent,
+/// What a list is made of.
+pub(super) struct List<'s, T: 'static> {
+    pub(super) site: &'s Site,
+    pub(super) table: &'s Table<T>,
+    pub(super) columns: Columns<T>,
+    /// What it can be sorted by. The first is an instant in the order of which rows are made, and the default; the
+    /// others are `updated_at`.
+    pub(super) sorts: &'static [&'static str],
+    /// Only rows that belong to this: the member that says so, and an id.
+    pub(super) within: Option<(&'static str, &'s str)>,
+    /// Whether a row was deleted, and shows only where that was asked for.
+    pub(super) is_deleted: fn(&T) -> bool,
+    pub(super) render: fn(&Site, usize) -> String,
 }
 
-impl<'a> Attribute<'a> {
-    pub(super) fn text(text: Option<&'a str>) -> Self {
-        text.map_or(Attribute::Absent, Attribute::Text)
-    }
-
-    pub(super) fn number(number: Option<i64>) -> Self {
-        number.map_or(Attribute::Absent, Attribute::Number)
-    }
-
-    pub(super) fn boolean(value: bool) -> Self {
-        Attribute::Text(if value { "true" } else { "false" })
-    }
-}
-
-struct Filter {
-    attribute: String,
-    operator: Operator,
-    operands: Vec<String>,
-}
+/// So many rows are put in order for a page rather than looked for among all.
+const FEW: usize = 2_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Is,
-    IsNot,
-    StartsWith,
-    IsPresent,
-    In,
-    NotIn,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
-    Between,
+enum Order {
+    Creation,
+    Update,
 }
 
-/// Answers one page of a list.
-pub(super) fn page<'t, T: 't>(
-    rows: impl Iterator<Item = &'t T>,
-    query: &Form,
-    filters: &'static [&'static str],
-    sorts: &'static [&'static str],
-    attribute: impl Fn(&'t T, &str) -> Attribute<'t>,
-    includes: impl Fn(&T) -> bool,
-    entry: impl Fn(usize) -> String,
-) -> Result<Answer, Refusal> {
-    let wanted = parse_filters(query, filters)?;
-    let (sort, descending) = parse_sort(query, sorts)?;
-    let limit = parse_limit(query)?;
-    let after = parse_offset(query)?;
+impl<T: Row + 'static> List<'_, T> {
+    /// Answers one page.
+    pub(super) fn page(&self, query: &Form) -> Result<Answer, Refusal> {
+        let filters = parse_filters(query, self.columns)?;
+        let (sort, descending) = parse_sort(query, self.sorts)?;
+        let limit = parse_limit(query)?;
+        let cursor = parse_offset(query)?;
+        let deleted_too = super::read::boolean(query, "include_deleted")? == Some(true);
+        let order = if sort == "updated_at" { Order::Update } else { Order::Creation };
 
-    // Rows lie in the order of their creation, so that the default order needs no look at what comes before or after.
-    let in_order = !descending && sorts.first() == Some(&sort) && sort != "updated_at";
-    let skipped = match after {
-        Some((_, last)) if in_order => usize::try_from(last.saturating_add(1)).unwrap_or(0),
-        _ => 0,
-    };
-    let mut keys: Vec<(i64, usize)> = Vec::new();
-    for (position, row) in rows.enumerate().skip(skipped) {
-        if in_order && keys.len() > limit {
-            break;
-        }
-        let key = match attribute(row, sort) {
-            Attribute::Number(value) => value,
-            Attribute::Text(_) | Attribute::Absent => 0,
+        let wanted = |position: usize| {
+            let row = &self.table[position];
+            (deleted_too || !(self.is_deleted)(row)) && filters.iter().all(|filter| filter.accepts(self.site, row))
         };
-        let position_key = i64::try_from(position).unwrap_or(i64::MAX);
-        let comes_later = match after {
-            Some((value, last)) if descending => (key, position_key) < (value, last),
-            Some((value, last)) => (key, position_key) > (value, last),
-            None => true,
+        let bounds = Filter::bounds(&filters, sort);
+        let mut found: Vec<(i64, usize)> = Vec::with_capacity(limit + 1);
+        let rows = match self.named(&filters).or_else(|| self.changed_lately(&filters)) {
+            Some(positions) => Self::walk_named(self.keyed(positions, order), cursor, descending),
+            None => self.walk(order, sort, bounds, cursor, descending),
         };
-        if comes_later
-            && includes(row)
-            && wanted.iter().all(|filter| matches(filter, &attribute(row, &filter.attribute)))
-        {
-            keys.push((key, position));
+        for (key, position) in rows {
+            if wanted(position) {
+                found.push((key, position));
+                if found.len() > limit {
+                    break;
+                }
+            }
         }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let entries: Vec<String> = found.iter().map(|(_, position)| (self.render)(self.site, *position)).collect();
+        let next = found.last().filter(|_| more).map(|(key, position)| {
+            let offset = Value::from(vec![key.to_string(), position.to_string()]).to_string();
+            format!(",\"next_offset\":{}", Value::from(offset))
+        });
+        Ok(Answer::text(format!("{{\"list\":[{}]{}}}", entries.join(","), next.unwrap_or_default())))
     }
-    if descending {
-        keys.sort_unstable_by(|one, two| two.cmp(one));
-    } else if keys.len() > limit + 1 {
-        keys.select_nth_unstable(limit);
-        keys.truncate(limit + 1);
-        keys.sort_unstable();
-    } else {
-        keys.sort_unstable();
-    }
-    let more = keys.len() > limit;
-    keys.truncate(limit);
-    let entries: Vec<String> = keys.iter().map(|(_, position)| entry(*position)).collect();
-    let next = keys.last().filter(|_| more).map(|(value, position)| {
-        let offset = Value::from(vec![value.to_string(), position.to_string()]).to_string();
-        format!(",\"next_offset\":{}", Value::from(offset))
-    });
-    Ok(Answer::text(format!("{{\"list\":[{}]{}}}", entries.join(","), next.unwrap_or_default())))
-}
 
-fn parse_filters(query: &Form, known: &[&str]) -> Result<Vec<Filter>, Refusal> {
-    let mut filters = Vec::new();
-    for (name, value) in query.pairs() {
-        let Some((attribute, operator)) = name.strip_suffix(']').and_then(|name| name.split_once('[')) else {
-            continue;
-        };
-        if attribute == "sort_by" {
-            continue;
+    /// The rows that a filter names by their id, or by what they belong to.
+    fn named(&self, filters: &[Filter<T>]) -> Option<Vec<usize>> {
+        if let Some((member, id)) = self.within {
+            return Some(self.table.linked(member, id).to_vec());
         }
-        let wrong = |message: String| Refusal::wrong_value(name.as_str(), message);
-        if !known.contains(&attribute) {
-            return Err(wrong(format!("{attribute} is not a filter of this list")));
-        }
-        let operator = match operator {
-            "is" | "on" => Operator::Is,
-            "is_not" => Operator::IsNot,
-            "starts_with" => Operator::StartsWith,
-            "is_present" => Operator::IsPresent,
-            "in" => Operator::In,
-            "not_in" => Operator::NotIn,
-            "lt" | "before" => Operator::Less,
-            "lte" => Operator::AtMost,
-            "gt" | "after" => Operator::Greater,
-            "gte" => Operator::AtLeast,
-            "between" => Operator::Between,
-            other => return Err(wrong(format!("{other} is not an operator"))),
-        };
-        let operands = match operator {
-            Operator::In | Operator::NotIn | Operator::Between => parse_array(value)
-                .ok_or_else(|| wrong(format!("{attribute} : must be a JSON array, for example [\"one\",\"two\"]")))?,
-            _ => vec![value.clone()],
-        };
-        let is_numeric = matches!(
-            operator,
-            Operator::Less | Operator::AtMost | Operator::Greater | Operator::AtLeast | Operator::Between
-        );
-        if is_numeric && operands.iter().any(|operand| operand.parse::<i64>().is_err()) {
-            return Err(wrong(format!("{attribute} : must be a number")));
-        }
-        if operator == Operator::Between && operands.len() != 2 {
-            return Err(wrong(format!("{attribute} : must be two numbers")));
-        }
-        filters.push(Filter { attribute: attribute.to_owned(), operator, operands });
-    }
-    Ok(filters)
-}
-
-fn parse_array(text: &str) -> Option<Vec<String>> {
-    let Ok(Value::Array(values)) = serde_json::from_str(text) else { return None };
-    values
-        .into_iter()
-        .map(|value| match value {
-            Value::String(text) => Some(text),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(value) => Some(value.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        filters.iter().find_map(|filter| {
+            let ids = filter.named_values()?.iter();
+            match filter.name {
+                "id" => Some(ids.filter_map(|id| self.table.position(id)).collect()),
+                "customer_id" | "subscription_id" => {
+                    Some(ids.flat_map(|id| self.table.linked(filter.name, id)).copied().collect())
+                }
+                _ => None,
+            }
         })
-        .collect()
+    }
+
+    /// The rows that changed within the bounds of a filter, where they are few.
+    fn changed_lately(&self, filters: &[Filter<T>]) -> Option<Vec<usize>> {
+        let (lowest, highest) = Filter::bounds(filters, "updated_at");
+        if lowest == i64::MIN || lowest > highest {
+            return None;
+        }
+        let changed = self.table.changes().range((lowest, 0)..=(highest, usize::MAX));
+        let positions: Vec<usize> = changed.take(FEW + 1).map(|(_, position)| *position).collect();
+        Some(positions).filter(|positions| positions.len() <= FEW)
+    }
+
+    fn keyed(&self, positions: Vec<usize>, order: Order) -> Vec<(i64, usize)> {
+        let key = |position: usize| match order {
+            Order::Creation => 0,
+            Order::Update => self.table[position].stamp().map_or(0, |stamp| stamp.updated_at),
+        };
+        positions.into_iter().map(|position| (key(position), position)).collect()
+    }
+
+    fn walk_named<'r>(
+        mut rows: Vec<(i64, usize)>,
+        cursor: Option<(i64, usize)>,
+        descending: bool,
+    ) -> Box<dyn Iterator<Item = (i64, usize)> + 'r> {
+        rows.sort_unstable();
+        rows.dedup();
+        if descending {
+            Box::new(rows.into_iter().rev().filter(move |row| cursor.is_none_or(|last| *row < last)))
+        } else {
+            Box::new(rows.into_iter().filter(move |row| cursor.is_none_or(|last| *row > last)))
+        }
+    }
+
+    /// All rows from the cursor on, within the bounds of the attribute that is sorted by.
+    fn walk(
+        &self,
+        order: Order,
+        sort: &str,
+        (lowest, highest): (i64, i64),
+        cursor: Option<(i64, usize)>,
+        descending: bool,
+    ) -> Box<dyn Iterator<Item = (i64, usize)> + '_> {
+        if lowest > highest {
+            return Box::new(std::iter::empty());
+        }
+        if order == Order::Update {
+            let mut from = Bound::Included((lowest, 0));
+            let mut to = Bound::Included((highest, usize::MAX));
+            if let Some(last) = cursor {
+                if descending && last <= (highest, usize::MAX) {
+                    to = Bound::Excluded(last);
+                } else if !descending && last >= (lowest, 0) {
+                    from = Bound::Excluded(last);
+                }
+                if last < (lowest, 0) && descending || last > (highest, usize::MAX) && !descending {
+                    return Box::new(std::iter::empty());
+                }
+            }
+            let rows = self.table.changes().range((from, to)).copied();
+            return if descending { Box::new(rows.rev()) } else { Box::new(rows) };
+        }
+        // Rows lie in the order of their creation, so that the bounds are found by bisection.
+        let read = self.columns.iter().find(|(name, _)| *name == sort).map(|(_, read)| *read);
+        let instant = |row: &T| match read.map(|read| read(self.site, row)) {
+            Some(Attribute::Number(number)) => number,
+            _ => 0,
+        };
+        let rows = self.table.rows();
+        let mut from = rows.partition_point(|row| instant(row) < lowest);
+        let mut to = rows.partition_point(|row| instant(row) <= highest);
+        if let Some((_, last)) = cursor {
+            if descending {
+                to = to.min(last);
+            } else {
+                from = from.max(last.saturating_add(1));
+            }
+        }
+        let positions = from..to.max(from);
+        if descending { Box::new(positions.rev().map(|row| (0, row))) } else { Box::new(positions.map(|row| (0, row))) }
+    }
 }
 
 fn parse_sort<'q>(query: &'q Form, known: &[&'static str]) -> Result<(&'q str, bool), Refusal> {
@@ -200,35 +202,11 @@ fn parse_limit(query: &Form) -> Result<usize, Refusal> {
     }
 }
 
-fn parse_offset(query: &Form) -> Result<Option<(i64, i64)>, Refusal> {
+fn parse_offset(query: &Form) -> Result<Option<(i64, usize)>, Refusal> {
     let Some(given) = query.get("offset").filter(|given| !given.is_empty()) else { return Ok(None) };
     let parsed = parse_array(given).and_then(|parts| match parts.as_slice() {
         [value, position] => Some((value.parse().ok()?, position.parse().ok()?)),
         _ => None,
     });
     parsed.map(Some).ok_or_else(|| Refusal::wrong_value("offset", "offset : is not a valid offset"))
-}
-
-fn matches(filter: &Filter, attribute: &Attribute<'_>) -> bool {
-    let text = match attribute {
-        Attribute::Text(text) => Some((*text).to_owned()),
-        Attribute::Number(number) => Some(number.to_string()),
-        Attribute::Absent => None,
-    };
-    let operand = filter.operands.first().map(String::as_str).unwrap_or_default();
-    let compare = |accept: &dyn Fn(i64) -> bool| matches!(attribute, Attribute::Number(number) if accept(*number));
-    let bound = |index: usize| filter.operands.get(index).and_then(|operand| operand.parse::<i64>().ok()).unwrap_or(0);
-    match filter.operator {
-        Operator::Is => text.as_deref() == Some(operand),
-        Operator::IsNot => text.as_deref() != Some(operand),
-        Operator::StartsWith => text.is_some_and(|text| text.starts_with(operand)),
-        Operator::IsPresent => text.is_some() == (operand == "true"),
-        Operator::In => text.is_some_and(|text| filter.operands.contains(&text)),
-        Operator::NotIn => text.is_none_or(|text| !filter.operands.contains(&text)),
-        Operator::Less => compare(&|number| number < bound(0)),
-        Operator::AtMost => compare(&|number| number <= bound(0)),
-        Operator::Greater => compare(&|number| number > bound(0)),
-        Operator::AtLeast => compare(&|number| number >= bound(0)),
-        Operator::Between => compare(&|number| (bound(0)..=bound(1)).contains(&number)),
-    }
 }

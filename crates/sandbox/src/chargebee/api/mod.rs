@@ -3,12 +3,16 @@
 mod answer;
 mod catalog;
 mod customers;
+mod documents;
+mod estimates;
 mod events;
+mod filter;
 mod form;
 mod hosted_pages;
 mod idempotency;
 mod invoices;
 mod list;
+mod options;
 mod portal_sessions;
 mod read;
 mod subscriptions;
@@ -46,6 +50,9 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
         (true, ["customers", id]) => customers::update(site, id, form, act),
         (true, ["customers", id, "delete"]) => customers::delete(site, id, act),
         (true, ["customers", id, "subscription_for_items"]) => subscriptions::create(site, id, form, act),
+        (true, ["customers", id, "create_subscription_for_items_estimate"]) => {
+            estimates::create(site, Some(id), form, act)
+        }
         (false, ["customers", id, "subscriptions"]) => subscriptions::list_for_customer(site, id, query),
         (false, ["customers", id, "invoices"]) => invoices::list_for_customer(site, id, query),
 
@@ -54,11 +61,20 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
         (false, ["subscriptions", id, "retrieve_with_scheduled_changes"]) => {
             subscriptions::retrieve_as_scheduled(site, id)
         }
+        (false, ["subscriptions", id, "renewal_estimate"]) => estimates::renewal(site, id, query, act),
+        (true, ["subscriptions", id, "cancel_subscription_for_items_estimate"]) => {
+            estimates::cancel(site, id, form, act)
+        }
         (false, ["subscriptions", id, "invoices"]) => invoices::list_for_subscription(site, id, query),
         (true, ["subscriptions", id, action]) => subscriptions::act(site, id, action, form, act),
 
+        (true, ["estimates", "create_subscription_for_items"]) => estimates::create(site, None, form, act),
+        (true, ["estimates", "update_subscription_for_items"]) => estimates::update(site, form, act),
+
         (true, ["hosted_pages", "checkout_new_for_items"]) => hosted_pages::checkout_new(site, form, act),
         (true, ["hosted_pages", "checkout_existing_for_items"]) => hosted_pages::checkout_existing(site, form, act),
+        (true, ["hosted_pages", "manage_payment_sources"]) => hosted_pages::manage_payment_sources(site, form, act),
+        (true, ["hosted_pages", "collect_now"]) => hosted_pages::collect_now(site, form, act),
         (false, ["hosted_pages"]) => hosted_pages::list(site, query),
         (false, ["hosted_pages", id]) => hosted_pages::retrieve(site, id),
         (true, ["hosted_pages", id, "acknowledge"]) => hosted_pages::acknowledge(site, id, act),
@@ -69,8 +85,12 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
 
         (false, ["invoices"]) => invoices::list(site, query),
         (false, ["invoices", id]) => invoices::retrieve(site, id),
-        (false, ["transactions"]) => invoices::list_transactions(site, query),
-        (false, ["transactions", id]) => invoices::retrieve_transaction(site, id),
+        (true, ["invoices", id, action]) => invoices::act(site, id, action, form, act),
+        (false, ["transactions"]) => documents::list_transactions(site, query),
+        (false, ["transactions", id]) => documents::retrieve_transaction(site, id),
+        (false, ["credit_notes"]) => documents::list_notes(site, query),
+        (false, ["credit_notes", id]) => documents::retrieve_note(site, id),
+        (false, ["unbilled_charges"]) => documents::list_unbilled(site, query),
 
         (false, ["items"]) => catalog::list_items(site, query),
         (false, ["items", id]) => catalog::retrieve_item(site, id),

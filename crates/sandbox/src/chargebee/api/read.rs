@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Form;
 use crate::chargebee::refusal::Refusal;
+use crate::chargebee::site::catalog::Asked;
 use crate::chargebee::site::customers::{ADDRESS, CustomerInput, TEXTS};
-use crate::chargebee::site::model::Item;
 
 /// The longest `meta_data`, in characters.
 const META_DATA_CHARS: usize = 65_535;
@@ -50,6 +50,33 @@ pub(super) fn integer(form: &Form, name: &str) -> Read<Option<i64>> {
     }
 }
 
+/// An instant in Unix seconds, before the year 2200: further than any clock here goes.
+pub(super) fn instant(form: &Form, name: &str) -> Read<Option<i64>> {
+    match integer(form, name)? {
+        Some(at) if at >= 7_258_118_400 => Err(Refusal::wrong_value(name, format!("{name} : is too far away"))),
+        at => Ok(at),
+    }
+}
+
+pub(super) fn required_instant(form: &Form, name: &str) -> Read<i64> {
+    instant(form, name)?.ok_or_else(|| Refusal::wrong_value(name, format!("{name} : cannot be blank")))
+}
+
+/// One of the values of an option, by its word.
+pub(super) fn option<T: Copy>(form: &Form, name: &str, values: &[(&str, T)]) -> Read<Option<T>> {
+    match form.get(name).filter(|given| !given.is_empty()) {
+        None => Ok(None),
+        Some(given) => match values.iter().find(|(word, _)| *word == given) {
+            Some((_, value)) => Ok(Some(*value)),
+            None => Err(unknown_option(name)),
+        },
+    }
+}
+
+pub(super) fn unknown_option(param: &str) -> Refusal {
+    Refusal::wrong_value(param, format!("{param} : is not one of the allowed values"))
+}
+
 pub(super) fn boolean(form: &Form, name: &str) -> Read<Option<bool>> {
     match form.get(name).filter(|value| !value.is_empty()) {
         None => Ok(None),
@@ -82,7 +109,7 @@ pub(super) fn meta_data(form: &Form) -> Read<Option<Value>> {
 }
 
 /// The rows of `subscription_items`, in the order of their indices. A missing quantity is 1.
-pub(super) fn items(form: &Form) -> Read<Vec<Item>> {
+pub(super) fn items(form: &Form) -> Read<Vec<Asked>> {
     let quantities = form.column("subscription_items", "quantity");
     let mut items = Vec::new();
     for (index, id) in form.column("subscription_items", "item_price_id") {
@@ -100,8 +127,8 @@ pub(super) fn items(form: &Form) -> Read<Vec<Item>> {
                 }
             },
         };
-        let item = Item { item_price_id: id.to_owned(), quantity };
-        if items.iter().any(|other: &Item| other.item_price_id == item.item_price_id) {
+        let item = Asked { item_price_id: id.to_owned(), quantity };
+        if items.iter().any(|other: &Asked| other.item_price_id == item.item_price_id) {
             let param = format!("subscription_items[item_price_id][{index}]");
             return Err(Refusal::wrong_value(param, "The item price is given twice."));
         }

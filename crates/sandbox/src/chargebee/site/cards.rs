@@ -54,6 +54,15 @@ impl Card {
         Some(Self { iin: digits[..6].to_owned(), last4, brand, behaviour })
     }
 
+    /// Reads the number of a card that can be stored, or says why not.
+    pub(crate) fn accept(number: &str) -> Result<Self, &'static str> {
+        let card = Self::parse(number).ok_or("The card number is none of the test cards of this sandbox.")?;
+        match card.behaviour {
+            Behaviour::Refused => Err("Your card was declined. Please use another card."),
+            Behaviour::Pays | Behaviour::StoresOnly => Ok(card),
+        }
+    }
+
     pub(crate) fn masked(&self) -> String {
         format!("************{}", self.last4)
     }

@@ -5,15 +5,19 @@
 use serde_json::{Map, Value};
 
 use super::cards::{Behaviour, Card};
-use super::changes::{Change, ChangeWhen};
+use super::catalog::{Asked, ItemType};
+use super::changes::Change;
 use super::creation::NewSubscription;
 use super::customers::CustomerInput;
-use super::model::{HostedPage, Item, PageState, PageTask, Stamp, Status};
-use super::{Act, Outcome, Site, Subject, render};
+use super::model::{HostedPage, PageState, PageTask, Stamp};
+use super::news::Raised;
+use super::{Act, Outcome, Site, Subject};
 use crate::chargebee::refusal::Refusal;
+use crate::chargebee::render;
 
-/// Checkout pages live for three hours.
-const PAGE_SECONDS: i64 = 3 * 3_600;
+/// How long checkout pages live, and pages for cards and dues.
+const CHECKOUT_SECONDS: i64 = 3 * 3_600;
+const CARD_SECONDS: i64 = 5 * 86_400;
 
 /// The members that every kind of page takes.
 #[derive(Debug, Default)]
@@ -51,32 +55,24 @@ impl Site {
         }
         match &task {
             PageTask::New { items, subscription_id, trial_end, .. } => {
-                let basket = self.check_items(items)?;
+                let basket = self.sell(items)?;
                 self.plan_first(items)?;
                 Self::trial_end(&basket, *trial_end, act.secs(), "subscription[trial_end]")?;
-                if let Some(id) = subscription_id
-                    && self.subscriptions.contains(id)
-                {
+                if let Some(id) = subscription_id.as_deref().filter(|id| self.subscriptions.contains(id)) {
                     return Err(Refusal::duplicate("subscription[id]", id));
                 }
             }
             PageTask::Existing { subscription_id, change } => {
                 let position = self.live_subscription(subscription_id)?;
-                let mut items = change.items.clone();
-                if !change.replace || items.is_empty() {
-                    items.extend(self.subscriptions[position].items.iter().cloned());
-                }
-                for (index, item) in items.iter().enumerate() {
-                    if self.catalog.prices.get(&item.item_price_id).is_none_or(|price| price.archived) {
-                        let param = format!("subscription_items[item_price_id][{index}]");
-                        let message = format!("The item price {} is not present.", item.item_price_id);
-                        return Err(Refusal::wrong_value(param, message));
-                    }
-                }
+                self.changed_items(position, change)?;
+            }
+            PageTask::ManageCard { customer_id } | PageTask::CollectNow { customer_id } => {
+                self.live_customer(customer_id)?;
             }
         }
+        let lifetime = if task.is_checkout() { CHECKOUT_SECONDS } else { CARD_SECONDS };
         let now = act.secs();
-        let expires_at = now.saturating_add(PAGE_SECONDS);
+        let expires_at = now.saturating_add(lifetime);
         let position = self.hosted_pages.insert(HostedPage {
             id: self.ids.alphanumeric("", 32),
             task,
@@ -94,8 +90,7 @@ impl Site {
         Ok(position)
     }
 
-    fn plan_first(&self, items: &[Item]) -> Outcome<()> {
-        use super::catalog::ItemType;
+    fn plan_first(&self, items: &[Asked]) -> Outcome<()> {
         let first = items.first().and_then(|item| self.catalog.prices.get(&item.item_price_id));
         if first.is_some_and(|price| price.item_type == ItemType::Plan) {
             return Ok(());
@@ -139,26 +134,34 @@ impl Site {
         if let Some(reason) = self.page_over(position, act.secs()) {
             return Err(NotFinished::Over(reason));
         }
-        let Some(card) = Card::parse(number) else {
-            return Err(NotFinished::Declined("The card number is none of the test cards of this sandbox.".into()));
-        };
-        if card.behaviour == Behaviour::Refused {
-            return Err(NotFinished::Declined("Your card was declined. Please use another card.".into()));
-        }
-        let (subscription, invoice) = match self.hosted_pages[position].task.clone() {
+        let card = Card::accept(number).map_err(|reason| NotFinished::Declined(reason.into()))?;
+        let content = match self.hosted_pages[position].task.clone() {
             PageTask::New { subscription_id, trial_end, items, customer_id, customer } => {
-                self.finish_new(subscription_id, trial_end, items, customer_id, *customer, card, act)?
+                let new = NewSubscription {
+                    id: subscription_id,
+                    customer: 0,
+                    items,
+                    trial_end,
+                    start_date: None,
+                    auto_collection: None,
+                    invoice_immediately: true,
+                    meta_data: None,
+                };
+                let (subscription, raised) = self.finish_new(new, customer_id, *customer, card, act)?;
+                self.bought(subscription, &raised)
             }
             PageTask::Existing { subscription_id, change } => {
-                self.finish_existing(&subscription_id, *change, card, act)?
+                let (subscription, raised) = self.finish_existing(&subscription_id, *change, card, act)?;
+                self.bought(subscription, &raised)
+            }
+            PageTask::ManageCard { customer_id } | PageTask::CollectNow { customer_id } => {
+                let customer = self.live_customer(&customer_id)?;
+                self.store_card(customer, card, act);
+                let source = render::payment_source(self, customer).unwrap_or_default();
+                let customer = render::customer(self, customer);
+                Map::from_iter([("customer".to_owned(), customer), ("payment_source".to_owned(), source)])
             }
         };
-        let mut content = Map::new();
-        content.insert("subscription".into(), render::subscription(self, subscription));
-        content.insert("customer".into(), render::customer(self, self.customer_of(subscription)));
-        if let Some(invoice) = invoice {
-            content.insert("invoice".into(), render::invoice(self, invoice));
-        }
         let page = &mut self.hosted_pages[position];
         page.state = PageState::Succeeded;
         page.content = Some(Value::Object(content));
@@ -166,45 +169,41 @@ impl Site {
         Ok(())
     }
 
+    fn bought(&self, subscription: usize, raised: &Raised) -> Map<String, Value> {
+        let mut content = Map::new();
+        content.insert("subscription".into(), render::subscription(self, subscription));
+        content.insert("customer".into(), render::customer(self, self.customer_of(subscription)));
+        if let Some(invoice) = raised.invoice {
+            content.insert("invoice".into(), render::invoice(self, invoice));
+        }
+        content
+    }
+
     /// An unknown customer id does not fail: a customer with a generated id is made, as the provider documents.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a page's task, taken apart once")]
     fn finish_new(
         &mut self,
-        subscription_id: Option<String>,
-        trial_end: Option<i64>,
-        items: Vec<Item>,
+        mut new: NewSubscription,
         customer_id: Option<String>,
         customer: CustomerInput,
         card: Card,
         act: Act,
-    ) -> Result<(usize, Option<usize>), NotFinished> {
-        let basket = self.check_items(&items)?;
-        if let Some(id) = &subscription_id
-            && self.subscriptions.contains(id)
-        {
+    ) -> Result<(usize, Raised), NotFinished> {
+        let basket = self.sell(&new.items)?;
+        if let Some(id) = new.id.as_deref().filter(|id| self.subscriptions.contains(id)) {
             return Err(Refusal::duplicate("subscription[id]", id).into());
         }
         // A trial that would already be over by now is no trial.
-        let trial_end = trial_end.map(|end| if end > act.secs() { end } else { 0 });
-        let charges_now = Self::trial_end(&basket, trial_end, act.secs(), "subscription[trial_end]")?.is_none();
-        if charges_now && card.behaviour != Behaviour::Pays {
+        new.trial_end = new.trial_end.map(|end| if end > act.secs() { end } else { 0 });
+        let trial_end = Self::trial_end(&basket, new.trial_end, act.secs(), "subscription[trial_end]")?;
+        if trial_end.is_none() && card.behaviour != Behaviour::Pays {
             return Err(NotFinished::Declined("Your card has insufficient funds.".into()));
         }
         let known = customer_id.and_then(|id| self.live_customer(&id).ok());
-        let customer = match known {
+        new.customer = match known {
             Some(customer) => customer,
             None => self.create_customer(None, customer, act)?,
         };
-        self.store_card(customer, card, act);
-        let new = NewSubscription {
-            id: subscription_id,
-            customer,
-            items,
-            trial_end,
-            start_date: None,
-            auto_collection: None,
-            meta_data: None,
-        };
+        self.store_card(new.customer, card, act);
         Ok(self.create_subscription(new, act)?)
     }
 
@@ -214,16 +213,16 @@ impl Site {
         change: Change,
         card: Card,
         act: Act,
-    ) -> Result<(usize, Option<usize>), NotFinished> {
+    ) -> Result<(usize, Raised), NotFinished> {
         let position = self.live_subscription(subscription_id)?;
-        let row = &self.subscriptions[position];
-        let charges_now = change.when == ChangeWhen::Now && row.status != Status::InTrial;
-        if charges_now && card.behaviour != Behaviour::Pays {
+        let tried = change.clone();
+        let due =
+            self.rehearse_on(position, |copy, position| copy.update_subscription(position, tried, act))?.due_now();
+        if due > 0 && card.behaviour != Behaviour::Pays {
             return Err(NotFinished::Declined("Your card has insufficient funds.".into()));
         }
-        let customer = self.customer_of(position);
-        // The card stays on file where the change itself is refused.
-        self.store_card(customer, card, act);
+        // The card stays on file where a failure that was asked for comes in between.
+        self.store_card(self.customer_of(position), card, act);
         Ok((position, self.update_subscription(position, change, act)?))
     }
 

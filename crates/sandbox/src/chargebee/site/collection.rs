@@ -1,138 +1,197 @@
-//! Invoices, charges and dunning.
+//! Invoices and their first charge.
 //!
-//! A failed charge leaves the subscription active with dues. Here it is tried again every three days, three times;
-//! then the invoice is `not_paid` and the subscription stays. (On a real site all of that is configured.)
+//! What a person does is refused when its charge would fail; what time does goes on with dues (see `dues`).
 //!
-//! Source: Chargebee API docs, "Invoices", "Transactions"; Chargebee docs, "Dunning".
-
-use serde_json::Map;
+//! Source: Chargebee API docs, "Invoices", "Transactions".
 
 use super::cards::Behaviour;
-use super::model::{Attempt, Invoice, InvoiceStatus, LineItem, Stamp, Transaction};
-use super::{Act, Outcome, Site, render};
+use super::catalog::{Item, ItemType};
+use super::model::{Invoice, InvoiceStatus, LineItem, PaidBy, Stamp, Transaction};
+use super::news::Raised;
+use super::{Act, Cause, Outcome, Site};
 use crate::chargebee::refusal::Refusal;
 
-const RETRY_SECONDS: i64 = 3 * 86_400;
-const RETRIES: usize = 3;
-
-/// A raised invoice, and the charge that was tried for it.
-#[derive(Debug)]
-pub(crate) struct Collected {
-    pub(crate) invoice: usize,
-    pub(crate) transaction: Option<usize>,
-}
-
 impl Site {
-    /// Refuses a charge that would fail, before anything is changed.
+    /// Refuses an action whose charge would fail, before anything is changed.
     ///
-    /// `amount` is what would be charged if there were no credits.
-    pub(crate) fn check_charge(&self, customer: usize, amount: i64, forced: bool, currency: &str) -> Outcome<()> {
-        let amount = amount - self.customers[customer].refundable_credits;
-        if amount <= 0 {
+    /// The action is tried out where the card is not known to pay. A failure that was asked for is used up.
+    pub(super) fn check_payment(
+        &mut self,
+        customer: usize,
+        subscription: Option<usize>,
+        act: Act,
+        action: impl FnOnce(&mut Site) -> Outcome<(usize, Raised)>,
+    ) -> Outcome<()> {
+        let forced = subscription.is_some_and(|position| self.subscriptions[position].fail_next_payment);
+        let stored = self.customers[customer].card.as_ref();
+        let pays = !forced && stored.is_some_and(|stored| stored.card.behaviour == Behaviour::Pays);
+        if pays || self.is_rehearsal || act.cause == Cause::Schedule {
             return Ok(());
         }
-        let stored = self.customers[customer].card.as_ref().ok_or_else(Refusal::no_payment_method)?;
-        if forced || stored.card.behaviour != Behaviour::Pays {
-            let (units, cents) = (amount / 100, amount % 100);
-            let message = format!("We are not able to collect {currency} {units}.{cents:02} from the card on file.");
-            return Err(Refusal::payment(message, "gateway.general.decline"));
-        }
-        Ok(())
-    }
-
-    /// The same for a charge of a subscription, where it is automatic. A failure that was asked for is used up by it.
-    pub(crate) fn check_subscription_charge(&mut self, subscription: usize, amount: i64) -> Outcome<()> {
-        let customer = self.customer_of(subscription);
-        let row = &self.subscriptions[subscription];
-        if !row.auto_collection.unwrap_or(self.customers[customer].auto_collection) {
+        let rehearsed = self.rehearse(Some(customer), action)?;
+        let due = rehearsed.due_now();
+        if due <= 0 || !rehearsed.site.collects_automatically(rehearsed.subscription) {
             return Ok(());
         }
-        let checked = self.check_charge(customer, amount, row.fail_next_payment, &row.currency);
-        if checked.is_err() {
-            self.subscriptions[subscription].fail_next_payment = false;
+        if stored.is_none() {
+            return Err(Refusal::no_payment_method());
         }
-        checked
+        if let Some(position) = subscription {
+            self.subscriptions[position].fail_next_payment = false;
+        }
+        Err(declined(due, &rehearsed.site.subscriptions[rehearsed.subscription].currency))
     }
 
-    /// Raises an invoice for the lines, uses up credits, and charges the rest where that is automatic.
-    pub(crate) fn raise_and_collect(&mut self, subscription: usize, lines: Vec<LineItem>, act: Act) -> Collected {
+    /// The same for an action on one subscription.
+    pub(super) fn check_payment_on(
+        &mut self,
+        subscription: usize,
+        act: Act,
+        action: impl FnOnce(&mut Site, usize) -> Outcome<Raised>,
+    ) -> Outcome<()> {
+        let id = self.subscriptions[subscription].id.clone();
+        self.check_payment(self.customer_of(subscription), Some(subscription), act, |copy| {
+            let position = copy.live_subscription(&id)?;
+            Ok((position, action(copy, position)?))
+        })
+    }
+
+    pub(super) fn collects_automatically(&self, subscription: usize) -> bool {
         let customer = self.customer_of(subscription);
-        let total = lines.iter().map(|line| line.amount).fold(0, i64::saturating_add);
-        let credits_applied = self.customers[customer].refundable_credits.min(total).max(0);
-        if credits_applied > 0 {
-            self.customers[customer].refundable_credits -= credits_applied;
-            self.touch_customer(customer, act.now);
+        self.subscriptions[subscription].auto_collection.unwrap_or(self.customers[customer].auto_collection)
+    }
+
+    /// A line for an item at its rate.
+    pub(super) fn line(&mut self, item: &Item, from: i64, to: i64, amount: i64) -> LineItem {
+        let price = self.catalog.prices.get(&item.item_price_id);
+        let description = price.map_or_else(|| item.item_price_id.clone(), |price| price.name.clone());
+        LineItem {
+            id: self.ids.alphanumeric("li_", 16),
+            date_from: from,
+            date_to: to,
+            unit_amount: item.rate.unit_amount(item.quantity),
+            quantity: item.quantity,
+            amount,
+            pricing_model: item.rate.model(),
+            entity_type: match item.item_type {
+                ItemType::Plan => "plan_item_price",
+                ItemType::Addon => "addon_item_price",
+                ItemType::Charge => "charge_item_price",
+            },
+            item_price_id: item.item_price_id.clone(),
+            description,
         }
+    }
+
+    /// Invoices the lines now, or keeps them for the next invoice. No lines, no invoice.
+    pub(super) fn bill(&mut self, subscription: usize, lines: Vec<LineItem>, now: bool, raised: &mut Raised, act: Act) {
+        if lines.is_empty() {
+            return;
+        }
+        if now {
+            self.invoice(subscription, lines, raised, act);
+        } else {
+            self.subscriptions[subscription].unbilled.extend(lines.iter().cloned());
+            raised.unbilled = lines;
+        }
+    }
+
+    /// Invoices what waited for an invoice, if anything did.
+    pub(super) fn bill_waiting(&mut self, subscription: usize, raised: &mut Raised, act: Act) {
+        let lines = self.waiting_lines(subscription, raised);
+        self.bill(subscription, lines, true, raised, act);
+    }
+
+    /// Takes the lines that waited for an invoice.
+    pub(super) fn waiting_lines(&mut self, subscription: usize, raised: &mut Raised) -> Vec<LineItem> {
+        let lines = std::mem::take(&mut self.subscriptions[subscription].unbilled);
+        raised.billed.clone_from(&lines);
+        lines
+    }
+
+    /// Raises an invoice, uses credits for it, and charges the rest where that is automatic.
+    fn invoice(&mut self, subscription: usize, lines: Vec<LineItem>, raised: &mut Raised, act: Act) {
+        self.numbers.invoice += 1;
+        let id = format!("INV-{}", self.numbers.invoice);
         let row = &mut self.subscriptions[subscription];
-        let first_invoice = !std::mem::replace(&mut row.invoiced, true);
+        let first_invoice = row.last_invoice.replace(id.clone()).is_none();
         let invoice = self.invoices.insert(Invoice {
-            id: format!("INV-{}", self.invoices.len() + 1),
+            id,
             customer_id: row.customer_id.clone(),
             subscription_id: row.id.clone(),
             currency: row.currency.clone(),
             status: InvoiceStatus::PaymentDue,
             date: act.secs(),
-            total,
-            credits_applied,
+            total: lines.iter().map(|line| line.amount).fold(0, i64::saturating_add),
             amount_paid: 0,
             paid_at: None,
             first_invoice,
             lines,
+            applied: Vec::new(),
+            adjusted: Vec::new(),
             attempts: Vec::new(),
+            retries: 0,
             dunning_status: None,
             next_retry_at: None,
             stamp: Stamp::default(),
+            deleted: false,
         });
-        let transaction = self.try_collect(invoice, subscription, act);
-        Collected { invoice, transaction }
+        raised.invoice = Some(invoice);
+        self.use_credits(self.customer_of(subscription), invoice, raised, act);
+        let due = self.invoices[invoice].amount_due();
+        if due > 0 && self.is_rehearsal {
+            // An estimate takes it that what is charged is paid.
+            self.invoices[invoice].amount_paid = due;
+        } else if due > 0 && self.collects_automatically(subscription) {
+            raised.transaction = self.charge(invoice, due, act);
+            if self.invoices[invoice].amount_due() > 0 {
+                self.begin_dunning(invoice, act);
+            }
+        }
+        self.settle(invoice, act);
     }
 
-    /// Tries to settle what is due and returns the charge, if one was made.
-    fn try_collect(&mut self, invoice: usize, subscription: usize, act: Act) -> Option<usize> {
-        let now = act.secs();
-        let customer = self.customer_of(subscription);
-        let amount = self.invoices[invoice].amount_due();
-        let automatic =
-            self.subscriptions[subscription].auto_collection.unwrap_or(self.customers[customer].auto_collection);
-        let mut transaction = None;
-        let mut settled = amount <= 0;
-        if let (false, true, Some(stored)) = (settled, automatic, self.customers[customer].card.clone()) {
-            let forced = std::mem::take(&mut self.subscriptions[subscription].fail_next_payment);
-            let succeeded = !forced && stored.card.behaviour == Behaviour::Pays;
-            let row = &self.invoices[invoice];
-            let position = self.transactions.insert(Transaction {
-                id: self.ids.alphanumeric("txn_", 16),
-                invoice,
-                customer_id: row.customer_id.clone(),
-                subscription_id: row.subscription_id.clone(),
-                payment_source_id: stored.payment_source_id,
-                masked_card_number: stored.card.masked(),
-                currency: row.currency.clone(),
-                amount,
-                date: now,
-                succeeded,
-                stamp: Self::next_stamp(Stamp::default(), act.now),
-            });
-            let row = &mut self.invoices[invoice];
-            row.attempts.push(Attempt { transaction: position, at: now });
-            if succeeded {
-                row.amount_paid = amount;
-            } else if row.attempts.len() <= RETRIES {
-                row.dunning_status = Some("in_progress");
-                row.next_retry_at = Some(now.saturating_add(RETRY_SECONDS));
-            } else {
-                row.status = InvoiceStatus::NotPaid;
-                row.dunning_status = Some("exhausted");
-                row.next_retry_at = None;
-            }
-            settled = succeeded;
-            transaction = Some(position);
+    /// Charges the card on file; `None` where there is none. Whoever calls settles the invoice.
+    pub(super) fn charge(&mut self, invoice: usize, amount: i64, act: Act) -> Option<usize> {
+        let subscription = self.subscription_of(invoice);
+        let stored = self.customers[self.customer_of(subscription)].card.clone()?;
+        let forced = std::mem::take(&mut self.subscriptions[subscription].fail_next_payment);
+        let succeeded = !forced && stored.card.behaviour == Behaviour::Pays;
+        let masked_number = stored.card.masked();
+        let paid_by = PaidBy::Card { payment_source_id: stored.payment_source_id, masked_number };
+        Some(self.pay(invoice, amount, paid_by, succeeded, act))
+    }
+
+    /// Notes a payment and how it went.
+    pub(super) fn pay(&mut self, invoice: usize, amount: i64, paid_by: PaidBy, succeeded: bool, act: Act) -> usize {
+        let row = &mut self.invoices[invoice];
+        let transaction = self.transactions.insert(Transaction {
+            id: self.ids.alphanumeric("txn_", 16),
+            invoice,
+            customer_id: row.customer_id.clone(),
+            subscription_id: row.subscription_id.clone(),
+            paid_by,
+            currency: row.currency.clone(),
+            amount,
+            date: act.secs(),
+            succeeded,
+            stamp: Stamp::default().next(act.now),
+        });
+        row.attempts.push(transaction);
+        if succeeded {
+            row.amount_paid += amount;
         }
+        transaction
+    }
+
+    /// Notes whether something is still due on an invoice.
+    pub(super) fn settle(&mut self, invoice: usize, act: Act) {
+        let subscription = self.subscription_of(invoice);
         let row = &mut self.invoices[invoice];
         let unpaid = &mut self.subscriptions[subscription].unpaid;
-        if settled {
+        if row.amount_due() <= 0 {
             row.status = InvoiceStatus::Paid;
-            row.paid_at = Some(now);
+            row.paid_at = Some(act.secs());
             row.next_retry_at = None;
             if row.dunning_status.is_some() {
                 row.dunning_status = Some("success");
@@ -143,47 +202,18 @@ impl Site {
         }
         self.touch_invoice(invoice, act.now);
         self.touch_subscription(subscription, act.now);
-        transaction
     }
 
-    /// Tells of a new invoice and of its charge.
-    pub(crate) fn announce(&mut self, collected: &Collected, act: Act) {
-        self.emit_invoice("invoice_generated", collected.invoice, act);
-        if let Some(transaction) = collected.transaction {
-            self.announce_charge(transaction, act);
-        }
-    }
-
-    fn announce_charge(&mut self, transaction: usize, act: Act) {
-        let row = &self.transactions[transaction];
-        let event = if row.succeeded { "payment_succeeded" } else { "payment_failed" };
-        let invoice = row.invoice;
-        let subscription = self.subscription_of(invoice);
-        let mut content = Map::new();
-        content.insert("transaction".into(), render::transaction(self, transaction));
-        content.insert("invoice".into(), render::invoice(self, invoice));
-        content.insert("customer".into(), render::customer(self, self.customer_of(subscription)));
-        content.insert("subscription".into(), render::subscription(self, subscription));
-        self.emit(event, content, act);
-    }
-
-    fn subscription_of(&self, invoice: usize) -> usize {
+    pub(super) fn subscription_of(&self, invoice: usize) -> usize {
         self.subscriptions
             .position(&self.invoices[invoice].subscription_id)
             .expect("an invoice is raised for a subscription, and subscriptions keep their rows")
     }
+}
 
-    /// One planned retry of a failed charge.
-    pub(crate) fn retry_collection(&mut self, invoice: usize, act: Act) {
-        self.invoices[invoice].next_retry_at = None;
-        let subscription = self.subscription_of(invoice);
-        let transaction = self.try_collect(invoice, subscription, act);
-        if let Some(transaction) = transaction {
-            self.announce_charge(transaction, act);
-        }
-        match self.invoices[invoice].status {
-            InvoiceStatus::Paid | InvoiceStatus::NotPaid => self.emit_invoice("invoice_updated", invoice, act),
-            InvoiceStatus::PaymentDue => self.emit_invoice("dunning_updated", invoice, act),
-        }
-    }
+/// What is answered when the card on file does not pay.
+pub(super) fn declined(amount: i64, currency: &str) -> Refusal {
+    let (units, cents) = (amount / 100, amount % 100);
+    let message = format!("We are not able to collect {currency} {units}.{cents:02} from the card on file.");
+    Refusal::payment(message, "gateway.general.decline")
 }

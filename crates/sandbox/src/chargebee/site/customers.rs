@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::cards::Card;
-use super::model::{Customer, Stamp, Status, StoredCard};
-use super::{Act, Outcome, Site, render};
+use super::model::{Customer, Stamp, StoredCard};
+use super::{Act, Outcome, Site};
 use crate::chargebee::refusal::Refusal;
+use crate::chargebee::render;
 
 /// Text members of a customer and their longest length in characters.
 pub(crate) const TEXTS: [(&str, usize); 10] = [
@@ -66,7 +67,7 @@ impl Site {
             auto_collection: true,
             meta_data: None,
             card: None,
-            refundable_credits: 0,
+            credits: Vec::new(),
             created_at: act.secs(),
             stamp: Stamp::default(),
             deleted: false,
@@ -105,27 +106,16 @@ impl Site {
         }
     }
 
-    /// Deletes a customer with its subscriptions, at once (the provider takes a few minutes).
+    /// Deletes a customer with its subscriptions, invoices and card, at once (the provider takes a few minutes).
     pub(crate) fn delete_customer(&mut self, position: usize, act: Act) {
-        let owned: Vec<usize> = (0..self.subscriptions.len())
-            .filter(|subscription| {
-                let row = &self.subscriptions[*subscription];
-                !row.deleted && row.customer_id == self.customers[position].id
-            })
-            .collect();
+        let owned: Vec<usize> = self.subscriptions_of(position).to_vec();
+        let owned: Vec<usize> = owned.into_iter().filter(|row| !self.subscriptions[*row].deleted).collect();
         for subscription in &owned {
-            let row = &mut self.subscriptions[*subscription];
-            if row.status != Status::Cancelled {
-                row.status = Status::Cancelled;
-                row.cancelled_at = Some(act.secs());
-            }
-            row.deleted = true;
-            for invoice in std::mem::take(&mut row.unpaid) {
-                self.invoices[invoice].next_retry_at = None;
-            }
-            self.touch_subscription(*subscription, act.now);
+            self.mark_deleted(*subscription, act);
         }
-        self.customers[position].deleted = true;
+        let customer = &mut self.customers[position];
+        customer.deleted = true;
+        customer.card = None;
         self.touch_customer(position, act.now);
         let mut content = Map::new();
         content.insert("customer".into(), render::customer(self, position));
@@ -134,14 +124,14 @@ impl Site {
         self.emit("customer_deleted", content, act);
     }
 
-    /// Makes `card` the customer's payment source.
+    /// Makes `card` the customer's payment source, and settles what is open with it.
     pub(crate) fn store_card(&mut self, customer: usize, card: Card, act: Act) {
         let stored = StoredCard {
             payment_source_id: self.ids.alphanumeric("pm_", 16),
             reference_id: self.ids.alphanumeric("tok_", 16),
             card,
             created_at: act.secs(),
-            stamp: Self::next_stamp(Stamp::default(), act.now),
+            stamp: Stamp::default().next(act.now),
         };
         self.customers[customer].card = Some(stored);
         self.touch_customer(customer, act.now);
@@ -151,5 +141,6 @@ impl Site {
             content.insert("payment_source".into(), source);
         }
         self.emit("payment_source_added", content, act);
+        self.collect_dues(customer, act);
     }
 }

@@ -1,32 +1,37 @@
 //! The state of a Chargebee site and its rules. Time and causes are parameters; nothing here waits or sends.
 
+pub(crate) mod basket;
 pub(crate) mod cards;
 pub(crate) mod catalog;
 pub(crate) mod changes;
 pub(crate) mod checkout;
 pub(crate) mod collection;
 pub(crate) mod creation;
+pub(crate) mod credits;
 pub(crate) mod customers;
+pub(crate) mod dues;
 pub(crate) mod ending;
 pub(crate) mod model;
+pub(crate) mod news;
 pub(crate) mod pauses;
 pub(crate) mod portal;
+mod proration;
 #[cfg(test)]
 mod random_walk;
+pub(crate) mod rehearsal;
 pub(crate) mod table;
 pub(crate) mod terms;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::refusal::Refusal;
-use super::render;
+use crate::config::ChargebeeAccount;
 use crate::ids::Ids;
 use crate::moment::Moment;
 use catalog::Catalog;
-use model::{Customer, Event, HostedPage, Invoice, PortalSession, Stamp, Status, Subscription, Transaction};
+use model::{CreditNote, Customer, Event, HostedPage, Invoice, PortalSession, Status, Subscription, Transaction};
 use table::Table;
 
 /// The result of a rule: done, or what Chargebee answers instead.
@@ -87,10 +92,19 @@ enum Subject {
     HostedPage(usize),
 }
 
+/// The numbers of documents that were given out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
+    invoice: usize,
+    credit_note: usize,
+}
+
 /// Everything one Chargebee site holds.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) gateway_account_id: String,
+    /// Whether a subscription is cancelled once dunning has given up its invoice; by default it stays.
+    pub(crate) cancels_unpaid: bool,
     /// Where hosted pages and the portal are, without a trailing slash.
     pub(crate) base_url: String,
     pub(crate) ids: Ids,
@@ -98,10 +112,16 @@ pub(crate) struct Site {
     pub(crate) customers: Table<Customer>,
     pub(crate) subscriptions: Table<Subscription>,
     pub(crate) invoices: Table<Invoice>,
+    pub(crate) credit_notes: Table<CreditNote>,
     pub(crate) transactions: Table<Transaction>,
     pub(crate) hosted_pages: Table<HostedPage>,
     pub(crate) portal_sessions: Table<PortalSession>,
     pub(crate) events: Table<Event>,
+    numbers: Numbers,
+    /// A copy in which something is tried out: no card is asked.
+    is_rehearsal: bool,
+    /// No event is recorded.
+    is_quiet: bool,
     /// Due instants. An entry is a hint: the record itself says whether something is due.
     agenda: BTreeSet<(i64, Subject)>,
     /// Positions of events that have not been handed to the deliveries.
@@ -109,19 +129,38 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    /// The site of an account.
+    pub(crate) fn for_account(base_url: &str, account: &ChargebeeAccount, ids: Ids, now: Moment) -> Self {
+        let mut site = Self::new(base_url, &account.gateway_account_id, ids, now);
+        site.cancels_unpaid = account.cancels_unpaid;
+        site
+    }
+
+    /// A site with the demo's catalog.
     pub(crate) fn new(base_url: &str, gateway_account_id: &str, ids: Ids, now: Moment) -> Self {
+        let mut site = Self::empty(base_url, gateway_account_id, ids);
+        site.catalog = Catalog::demo(now.secs());
+        site
+    }
+
+    fn empty(base_url: &str, gateway_account_id: &str, ids: Ids) -> Self {
         Self {
             gateway_account_id: gateway_account_id.to_owned(),
+            cancels_unpaid: false,
             base_url: base_url.to_owned(),
             ids,
-            catalog: Catalog::demo(now.secs()),
+            catalog: Catalog::default(),
             customers: Table::default(),
             subscriptions: Table::default(),
             invoices: Table::default(),
+            credit_notes: Table::default(),
             transactions: Table::default(),
             hosted_pages: Table::default(),
             portal_sessions: Table::default(),
             events: Table::default(),
+            numbers: Numbers::default(),
+            is_rehearsal: false,
+            is_quiet: false,
             agenda: BTreeSet::new(),
             fresh_events: Vec::new(),
         }
@@ -132,18 +171,18 @@ impl Site {
         self.agenda.first().map(|(at, _)| *at)
     }
 
-    /// Does everything that is due by now, in the order of the due instants.
+    /// Does everything that is due by now, each at its instant and in their order.
     pub(crate) fn act_due(&mut self, now: Moment) {
         while let Some(&(at, subject)) = self.agenda.first() {
             if at > now.secs() {
                 break;
             }
             self.agenda.remove(&(at, subject));
-            let act = Act::new(now, Cause::Schedule);
+            let act = Act::new(Moment::from_secs(at), Cause::Schedule);
             match subject {
                 Subject::Subscription(position) => {
                     if self.subscriptions[position].due_at() == Some(at) {
-                        self.advance_subscription(position, at, act);
+                        self.advance_subscription(position, act);
                         self.plan(Subject::Subscription(position), self.subscriptions[position].due_at());
                     }
                 }
@@ -164,33 +203,22 @@ impl Site {
         }
     }
 
-    /// The next stamp after `previous`, so that a version grows even within one millisecond.
-    fn next_stamp(previous: Stamp, now: Moment) -> Stamp {
-        Stamp { updated_at: now.secs(), resource_version: now.millis().max(previous.resource_version + 1) }
-    }
-
     pub(crate) fn touch_customer(&mut self, position: usize, now: Moment) {
-        let customer = &mut self.customers[position];
-        customer.stamp = Self::next_stamp(customer.stamp, now);
+        self.customers.touch(position, now);
     }
 
     pub(crate) fn touch_subscription(&mut self, position: usize, now: Moment) {
-        let subscription = &mut self.subscriptions[position];
-        subscription.stamp = Self::next_stamp(subscription.stamp, now);
-        let due_at = subscription.due_at();
-        self.plan(Subject::Subscription(position), due_at);
+        self.subscriptions.touch(position, now);
+        self.plan(Subject::Subscription(position), self.subscriptions[position].due_at());
     }
 
     pub(crate) fn touch_invoice(&mut self, position: usize, now: Moment) {
-        let invoice = &mut self.invoices[position];
-        invoice.stamp = Self::next_stamp(invoice.stamp, now);
-        let retry_at = invoice.next_retry_at;
-        self.plan(Subject::Invoice(position), retry_at);
+        self.invoices.touch(position, now);
+        self.plan(Subject::Invoice(position), self.invoices[position].next_retry_at);
     }
 
     pub(crate) fn touch_page(&mut self, position: usize, now: Moment) {
-        let page = &mut self.hosted_pages[position];
-        page.stamp = Self::next_stamp(page.stamp, now);
+        self.hosted_pages.touch(position, now);
     }
 
     /// The position of a customer that was not deleted.
@@ -225,57 +253,6 @@ impl Site {
         organization_in(subscription.meta_data.as_ref())
             .or_else(|| self.organization_of_customer(&subscription.customer_id))
     }
-
-    /// Records an event. `content` holds the resources as they are now.
-    pub(crate) fn emit(&mut self, event_type: &'static str, content: Map<String, Value>, act: Act) {
-        let organization_id = content
-            .get("subscription")
-            .and_then(|subscription| organization_in(subscription.get("meta_data")))
-            .or_else(|| content.get("customer").and_then(|customer| organization_in(customer.get("meta_data"))))
-            .or_else(|| {
-                let owner = content.values().find_map(|resource| resource.get("customer_id")?.as_str())?;
-                self.organization_of_customer(owner)
-            });
-        let content = serde_json::value::to_raw_value(&content).expect("a map of values is always JSON");
-        let id = self.ids.alphanumeric("ev_", 17);
-        let position = self.events.insert(Event {
-            id,
-            occurred_at: act.secs(),
-            source: act.cause.source(),
-            user: act.cause.user(),
-            event_type,
-            content: Arc::from(content),
-            organization_id,
-            webhook_status: "not_configured",
-        });
-        self.fresh_events.push(position);
-    }
-
-    /// Events since the last call, by position.
-    pub(crate) fn take_fresh_events(&mut self) -> Vec<usize> {
-        std::mem::take(&mut self.fresh_events)
-    }
-
-    /// Records an event about a subscription: it, its customer, and an invoice if one was raised.
-    pub(crate) fn emit_subscription(&mut self, event: &'static str, position: usize, invoice: Option<usize>, act: Act) {
-        let mut content = Map::new();
-        content.insert("subscription".into(), render::subscription(self, position));
-        content.insert("customer".into(), render::customer(self, self.customer_of(position)));
-        if let Some(invoice) = invoice {
-            content.insert("invoice".into(), render::invoice(self, invoice));
-        }
-        self.emit(event, content, act);
-    }
-
-    pub(crate) fn emit_invoice(&mut self, event: &'static str, invoice: usize, act: Act) {
-        let content = Map::from_iter([("invoice".to_owned(), render::invoice(self, invoice))]);
-        self.emit(event, content, act);
-    }
-
-    pub(crate) fn emit_customer(&mut self, event: &'static str, customer: usize, act: Act) {
-        let content = Map::from_iter([("customer".to_owned(), render::customer(self, customer))]);
-        self.emit(event, content, act);
-    }
 }
 
 fn organization_in(meta_data: Option<&Value>) -> Option<String> {
@@ -283,6 +260,17 @@ fn organization_in(meta_data: Option<&Value>) -> Option<String> {
 }
 
 impl Subscription {
+    /// When it is charged next, if that is planned.
+    pub(crate) fn next_billing_at(&self) -> Option<i64> {
+        match self.status {
+            _ if self.scheduled_cancel.is_some() => None,
+            Status::Future => self.start_date,
+            Status::InTrial => self.trial_end,
+            Status::Active => self.term.map(|term| term.end),
+            Status::NonRenewing | Status::Paused | Status::Cancelled => None,
+        }
+    }
+
     /// The next instant at which this subscription moves by itself, in Unix seconds.
     pub(crate) fn due_at(&self) -> Option<i64> {
         if self.deleted {
@@ -290,11 +278,13 @@ impl Subscription {
         }
         let change = self.scheduled_change.as_ref().map(|change| change.at);
         let cancel = self.scheduled_cancel.as_ref().map(|cancel| cancel.at);
+        let term_end = self.term.map(|term| term.end);
         let candidates = match self.status {
             Status::Future => [self.start_date, None, None, None],
-            Status::InTrial => [self.trial_end, change, cancel, None],
-            Status::Active => [self.term.map(|term| term.end), change, self.pause_date, None],
-            Status::NonRenewing => [cancel, None, None, None],
+            Status::InTrial => [self.trial_end, change, cancel, self.trial_reminder_at],
+            Status::Active => [term_end, change, self.pause_date, None],
+            // A date of its own may be terms away.
+            Status::NonRenewing => [term_end, cancel, None, None],
             Status::Paused => [self.resume_date, None, None, None],
             Status::Cancelled => [None; 4],
         };
