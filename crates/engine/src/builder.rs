@@ -19,9 +19,13 @@ use tollkeeper_store::{Db, inbox};
 
 use crate::{
     Error, Settings, backoff,
+    budget::Budget,
     gates::Gates,
     hooks::{Hooks, NoHooks},
+    keys::KnownKeys,
+    notices::Notices,
     run::Running,
+    seal::Seal,
 };
 
 /// The engine. Cheap to clone; every clone is the same one.
@@ -41,6 +45,9 @@ pub(crate) struct Inner {
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) gates: Gates,
     pub(crate) inbox: inbox::Writer,
+    pub(crate) previews: Seal,
+    pub(crate) known_keys: KnownKeys,
+    pub(crate) notices: Notices,
     /// One at a time per organization within this process: saves provider calls, carries no correctness.
     pub(crate) turns: Mutex<HashMap<OrganizationId, Weak<tokio::sync::Mutex<()>>>>,
     /// Names this process in leases.
@@ -129,10 +136,17 @@ impl Builder {
             return Err(missing(&format!("billing provider named `{provider}`")));
         }
         let db = self.db.ok_or_else(|| missing("database"))?;
+        for billing in self.billing.values() {
+            let known = self.settings.requests_per_minute.get(&billing.provider());
+            billing.set_pace(Budget::per_minute(known.copied().unwrap_or_else(|| billing.usual_requests_per_minute())));
+        }
         let mut owner = [0_u8; 8];
         (self.random)(&mut owner);
         let inner = Inner {
             inbox: inbox::Writer::start(db.clone()),
+            known_keys: KnownKeys::default(),
+            notices: Notices::default(),
+            previews: Seal::new(&self.settings.secrets, "preview", &*self.random),
             db,
             clock: self.clock.ok_or_else(|| missing("clock"))?,
             random: self.random,
@@ -218,7 +232,7 @@ impl Tollkeeper {
     }
 
     /// How long to wait after so many failures.
-    pub(crate) fn pause(&self, attempts: i64) -> Duration {
+    pub(crate) fn retry_pause(&self, attempts: i64) -> Duration {
         let mut dice = [0_u8; 8];
         (self.inner.random)(&mut dice);
         backoff::pause(attempts, u64::from_le_bytes(dice))

@@ -21,8 +21,10 @@ use tollkeeper_store::{Cause, Constraint};
 
 use crate::{
     Actor, Error, Tollkeeper,
+    budget::for_a_person,
     choice::{self, Choice, CreateRequest},
     decide::cause,
+    failpoint::failpoint,
     provision::deleted,
 };
 
@@ -56,6 +58,10 @@ impl Tollkeeper {
     /// [`Error::Invalid`] with the field, or with `active_subscription_exists`; [`Error::Conflict`] with
     /// `no_applicable_gateway`; [`Error::Unavailable`] with `checkout_in_progress`; [`Error::Provider`].
     pub async fn create(&self, actor: &Actor, request: &CreateRequest) -> Result<Started, Error> {
+        for_a_person(self.start(actor, request)).await
+    }
+
+    async fn start(&self, actor: &Actor, request: &CreateRequest) -> Result<Started, Error> {
         let id = actor.organization_id();
         let cause = cause::api(format!("create by {}", actor.user_id));
         let account = self.ensure_organization(id).await?;
@@ -99,7 +105,10 @@ impl Tollkeeper {
         let row = self.attempt(account, choice, now);
         let transition = reduce::begin_checkout(account, row.clone(), &self.catalog(), now);
         match self.save(account, &transition, cause, None).await {
-            Ok(true) => Ok(Some(row.id)),
+            Ok(true) => {
+                failpoint("checkout.attempt");
+                Ok(Some(row.id))
+            }
             Ok(false) | Err(Error::Store(tollkeeper_store::Error::Constraint(Constraint::OpenCheckout))) => Ok(None),
             Err(error) => Err(error),
         }
@@ -244,11 +253,14 @@ impl Tollkeeper {
                 user_id: checkout.params.user_id.clone(),
                 items: checkout.params.items.clone(),
                 trial_end: checkout.params.trial_end,
-                redirect_url: format!("{}/api/subscription/success?subscriptionId={row_id}", self.settings().app_url),
+                redirect_url: self.landing_url(row_id),
                 cancel_url: self.short_enough(billing.as_ref(), &checkout.params.cancel_url),
             };
             match billing.start_checkout(&request).await {
-                Ok(page) => return self.link(id, row_id, &page, cause).await,
+                Ok(page) => {
+                    failpoint("checkout.page");
+                    return self.link(id, row_id, &page, cause).await;
+                }
                 Err(error) if matches!(error.kind, ErrorKind::OutcomeUnknown | ErrorKind::Transient) => {
                     tracing::warn!(%error, organization.id = %id, tries, "the hosted page is asked for again");
                     last = Some(error);
@@ -262,6 +274,11 @@ impl Tollkeeper {
             }
         }
         Err(last.map_or_else(|| Error::Contended(id.to_string()), Error::from))
+    }
+
+    /// Where the provider sends people back to: short, because providers take few characters.
+    pub(crate) fn landing_url(&self, row: &SubscriptionId) -> String {
+        format!("{}/api/subscription/success?subscriptionId={row}", self.settings().app_url)
     }
 
     /// The address to come back to, or the billing page where it is longer than the provider takes.
@@ -285,6 +302,7 @@ impl Tollkeeper {
             checkout.expires_at = page.expires_at;
         })
         .await?;
+        failpoint("checkout.linked");
         let account = self.account(id).await?;
         match linked(&account, row) {
             Ok(Some(started)) => Ok(started),

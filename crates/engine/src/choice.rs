@@ -3,8 +3,8 @@
 use serde_json::Value;
 use tollkeeper_core::{
     account::Account,
-    catalog::{Catalog, Interval, Plan, Price, Sold},
-    ids::{PlanName, PriceId},
+    catalog::{Addon, Catalog, Interval, Plan, Price, Sold},
+    ids::{PlanName, PriceId, Provider},
     money::Currency,
     snapshot::ItemType,
     status::Status,
@@ -46,6 +46,16 @@ pub struct CreateRequest {
     pub metadata: Option<Value>,
 }
 
+/// Which prices somebody asks for, in a checkout or in a change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Selection<'a> {
+    pub(crate) plan: Option<&'a str>,
+    pub(crate) price_ids: &'a [String],
+    /// The current one in a change, where none is named.
+    pub(crate) interval: Option<&'a str>,
+    pub(crate) currency: Option<Currency>,
+}
+
 /// A choice that can be bought.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
@@ -68,7 +78,14 @@ pub(crate) fn resolve(
     user: &str,
     now: Timestamp,
 ) -> Result<Choice, Error> {
-    let (plan, price) = plan_of(settings, catalog, account, request)?;
+    let currency = currency_named(request.currency.as_deref())?;
+    let selection = Selection {
+        plan: request.plan.as_deref(),
+        price_ids: &request.price_ids,
+        interval: request.interval.as_deref(),
+        currency: currency.or(account.organization.currency),
+    };
+    let (plan, price) = plan_of(settings, catalog, &account.organization.billing_provider, selection)?;
     if let Some(pinned) = account.organization.currency
         && pinned != price.currency
     {
@@ -79,20 +96,9 @@ pub(crate) fn resolve(
         ));
     }
     let seats = request.seats.unwrap_or(1);
-    if !(1..=MOST).contains(&seats) {
-        return Err(Error::invalid("seats", "bad_seats", format!("seats is {seats}: 1 to {MOST} are possible")));
-    }
-    if let Some(most) = plan.seats
-        && u64::try_from(seats).is_ok_and(|seats| seats > most)
-    {
-        return Err(Error::invalid(
-            "seats",
-            "bad_seats",
-            format!("seats is {seats}: {} has at most {most}", plan.name),
-        ));
-    }
+    check_seats(seats, Some(plan))?;
     let mut items = vec![CheckoutItem { price_id: price.id.clone(), quantity: seats, item_type: ItemType::Plan }];
-    items.extend(addons(catalog, request, price)?);
+    items.extend(addons(catalog, &request.addons, request.price_ids.get(1..).unwrap_or_default(), price)?);
     let trial = plan.trial_days > 0
         && !account.organization.had_trial
         && request.trial != Some(false)
@@ -131,13 +137,30 @@ fn offered_elsewhere(account: &Account, group: &str) -> bool {
     })
 }
 
-fn plan_of<'a>(
+/// A currency as somebody spelled it.
+pub(crate) fn currency_named(text: Option<&str>) -> Result<Option<Currency>, Error> {
+    text.map(str::parse).transpose().map_err(|error| Error::invalid("currency", "bad_currency", format!("{error}")))
+}
+
+/// Whether so many seats can be had, of any plan and of this one.
+pub(crate) fn check_seats(seats: i64, plan: Option<&Plan>) -> Result<(), Error> {
+    let bad = |problem: String| Err(Error::invalid("seats", "bad_seats", format!("seats is {seats}: {problem}")));
+    if !(1..=MOST).contains(&seats) {
+        return bad(format!("1 to {MOST} are possible"));
+    }
+    match plan.and_then(|plan| plan.seats.map(|most| (plan, most))) {
+        Some((plan, most)) if seats.unsigned_abs() > most => bad(format!("{} has at most {most}", plan.name)),
+        _ => Ok(()),
+    }
+}
+
+/// The plan and the price that a selection names.
+pub(crate) fn plan_of<'a>(
     settings: &Settings,
     catalog: &'a Catalog,
-    account: &Account,
-    request: &CreateRequest,
+    provider: &Provider,
+    selection: Selection<'_>,
 ) -> Result<(&'a Plan, &'a Price), Error> {
-    let provider = &account.organization.billing_provider;
     let by_price = |id: &PriceId| match catalog.sold(provider, id) {
         Some(Sold::Plan(plan, price)) => Ok((plan, price)),
         Some(Sold::Addon(..)) => Err(Error::invalid(
@@ -149,12 +172,12 @@ fn plan_of<'a>(
             Err(Error::invalid("itemPriceId", "unknown_plan", format!("Unknown plan: `{id}` is not in the catalog")))
         }
     };
-    match (&request.plan, request.price_ids.first(), &settings.default_price) {
+    match (selection.plan, selection.price_ids.first(), &settings.default_price) {
         (Some(name), None, _) => {
-            let plan = catalog.plan(&PlanName::from(name.as_str())).ok_or_else(|| {
+            let plan = catalog.plan(&PlanName::from(name)).ok_or_else(|| {
                 Error::invalid("plan", "unknown_plan", format!("Unknown plan: `{name}` is not in the catalog"))
             })?;
-            Ok((plan, price_of(settings, account, plan, request)?))
+            Ok((plan, price_of(settings, provider, plan, selection)?))
         }
         (Some(_), Some(_), _) => Err(Error::invalid("plan", "ambiguous_plan", "name a plan or price ids, not both")),
         (None, Some(id), _) => by_price(&PriceId::from(id.as_str())),
@@ -163,13 +186,14 @@ fn plan_of<'a>(
     }
 }
 
-fn price_of<'a>(
+/// The price of a plan that a selection names.
+pub(crate) fn price_of<'a>(
     settings: &Settings,
-    account: &Account,
+    provider: &Provider,
     plan: &'a Plan,
-    request: &CreateRequest,
+    selection: Selection<'_>,
 ) -> Result<&'a Price, Error> {
-    let word = request.interval.as_deref().unwrap_or("month");
+    let word = selection.interval.unwrap_or("month");
     let Some(interval) = Interval::parse(word).filter(|interval| *interval != Interval::Once) else {
         return Err(Error::invalid(
             "interval",
@@ -177,10 +201,7 @@ fn price_of<'a>(
             format!("interval is `{word}`: month or year are possible"),
         ));
     };
-    let currency: Currency = match &request.currency {
-        Some(text) => text.parse().map_err(|error| Error::invalid("currency", "bad_currency", format!("{error}")))?,
-        None => account.organization.currency.unwrap_or(settings.default_currency),
-    };
+    let currency = selection.currency.unwrap_or(settings.default_currency);
     if plan.prices.is_empty() {
         return Err(Error::invalid(
             "plan",
@@ -188,7 +209,6 @@ fn price_of<'a>(
             format!("`{}` is free: there is nothing to buy", plan.name),
         ));
     }
-    let provider = &account.organization.billing_provider;
     let mut prices = plan.prices.iter().filter(|price| &price.provider == provider);
     prices.find(|price| price.interval == interval && price.currency == currency).ok_or_else(|| {
         Error::invalid(
@@ -199,25 +219,36 @@ fn price_of<'a>(
     })
 }
 
-fn addons(catalog: &Catalog, request: &CreateRequest, plan: &Price) -> Result<Vec<CheckoutItem>, Error> {
-    let named = request.addons.iter().map(|(name, quantity)| {
+/// The price of an add-on that goes with a plan's price.
+///
+/// # Errors
+/// [`Error::Invalid`] with `no_such_price`.
+pub(crate) fn fitting<'a>(addon: &'a Addon, plan: &Price) -> Result<&'a Price, Error> {
+    // A yearly plan may carry what is paid by the month, never the other way around.
+    let fits = |price: &&Price| {
+        price.provider == plan.provider
+            && price.currency == plan.currency
+            && (price.interval == plan.interval || price.interval != Interval::Year)
+    };
+    addon.prices.iter().filter(fits).min_by_key(|price| price.interval != plan.interval).ok_or_else(|| {
+        Error::invalid("addons", "no_such_price", format!("`{}` has no price that goes with {}", addon.name, plan.id))
+    })
+}
+
+/// The lines of what comes on top of a plan: by name, and by price id.
+pub(crate) fn addons(
+    catalog: &Catalog,
+    named: &[(String, i64)],
+    ids: &[String],
+    plan: &Price,
+) -> Result<Vec<CheckoutItem>, Error> {
+    let named = named.iter().map(|(name, quantity)| {
         let addon = catalog.addons().iter().find(|addon| addon.name.as_str() == name).ok_or_else(|| {
             Error::invalid("addons", "unknown_addon", format!("Unknown add-on: `{name}` is not in the catalog"))
         })?;
-        // A yearly plan may carry what is paid by the month, never the other way around.
-        let mut fitting: Vec<_> = addon
-            .prices
-            .iter()
-            .filter(|price| price.provider == plan.provider && price.currency == plan.currency)
-            .filter(|price| price.interval == plan.interval || price.interval != Interval::Year)
-            .collect();
-        fitting.sort_by_key(|price| price.interval != plan.interval);
-        let price = fitting.first().ok_or_else(|| {
-            Error::invalid("addons", "no_such_price", format!("`{name}` has no price that goes with {}", plan.id))
-        })?;
-        Ok((price.id.clone(), *quantity, addon.item_type))
+        Ok((fitting(addon, plan)?.id.clone(), *quantity, addon.item_type))
     });
-    let by_id = request.price_ids.iter().skip(1).map(|id| match catalog.sold(&plan.provider, &id.as_str().into()) {
+    let by_id = ids.iter().map(|id| match catalog.sold(&plan.provider, &id.as_str().into()) {
         Some(Sold::Addon(addon, price)) if price.currency == plan.currency => {
             Ok((price.id.clone(), 1, addon.item_type))
         }

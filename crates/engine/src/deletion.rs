@@ -6,7 +6,7 @@ use tollkeeper_core::{
 
 use tollkeeper_store::Cause;
 
-use crate::{Error, Tollkeeper};
+use crate::{Error, Tollkeeper, failpoint::failpoint};
 
 impl Tollkeeper {
     /// Ends everything the organization pays for, at the provider, then marks it as deleted. Every step may be repeated:
@@ -19,6 +19,7 @@ impl Tollkeeper {
         }
         // Before anybody is asked: from here on its gates are closed and nothing is sold to it, however long the rest takes.
         self.decide(id, cause, |account, catalog, now| Ok(reduce::begin_deletion(account, catalog, now))).await?;
+        failpoint("deletion.begun");
         let account = self.account(id).await?;
         for customer in &account.customers {
             let billing = self.billing(&customer.provider)?;
@@ -32,6 +33,7 @@ impl Tollkeeper {
                     continue;
                 }
                 let ended = billing.cancel(&seen.id, CancelWhen::Now, &self.key(seen.id.as_str())).await?;
+                failpoint("deletion.cancelled");
                 if ended.phase != Phase::Ended {
                     return Err(Error::conflict(
                         "still_billed",
@@ -46,6 +48,7 @@ impl Tollkeeper {
             }
         }
         self.close_checkouts(id, cause, "its organization was deleted").await?;
+        failpoint("deletion.tombstone");
         self.decide(id, cause, |account, catalog, now| {
             // Somebody may have paid since we looked: then this comes again, and looks again.
             reduce::tombstone(account, catalog, now)

@@ -1,9 +1,13 @@
 //! What time alone brings: a one-second machine tick and every move of the clock look at the rows that are due.
 
 use tollkeeper_core::{
+    account::Account,
+    catalog::Duplicates,
     ids::{OrganizationId, SubscriptionId},
+    ports::CancelWhen,
     reduce,
     status::Status,
+    subscription::Subscription,
 };
 use tollkeeper_store::subscription;
 
@@ -22,6 +26,16 @@ impl Tollkeeper {
     pub(crate) async fn look_at(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<(), Error> {
         let account = self.account(organization).await?;
         let Some(row) = account.subscription(id) else { return Ok(()) };
+        if self.billing(&row.provider).is_ok() {
+            if let Err(error) = self.finish_change(&account, row).await {
+                tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a half done change has to wait");
+                return self.look_again_later(organization, id).await;
+            }
+            if let Err(error) = self.end_duplicate(&account, row).await {
+                tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a duplicate could not be ended yet");
+                return self.look_again_later(organization, id).await;
+            }
+        }
         let Ok(billing) = self.billing(&row.provider) else {
             tracing::warn!(provider = %row.provider, organization.id = %organization, subscription.id = %id, "a row is due whose provider is not configured");
             return self.look_again_later(organization, id).await;
@@ -48,6 +62,33 @@ impl Tollkeeper {
         }
         self.decide(organization, &cause::time(), |account, catalog, now| Ok(reduce::tick(account, id, catalog, now)))
             .await?;
+        Ok(())
+    }
+
+    /// Ends the later of two subscriptions that were both paid, where the policy says so, and gives back what was paid.
+    async fn end_duplicate(&self, account: &Account, row: &Subscription) -> Result<(), Error> {
+        let unwanted = self.catalog().policy().duplicates == Duplicates::CancelLater && row.status.is_live();
+        let (Some(first), Some(bought), true) = (&row.duplicate_of, &row.provider_subscription_id, unwanted) else {
+            return Ok(());
+        };
+        // Only beside one that really runs: that may have ended without our having heard of it.
+        let id = &account.organization.id;
+        if let Some(first) = account.subscription(first)
+            && let Some(earlier) = &first.provider_subscription_id
+        {
+            self.refresh(id, &first.provider, earlier, None, &cause::time(), None).await?;
+        }
+        let account = &self.account(id).await?;
+        if account.subscription(first).is_none_or(|first| !first.status.is_live()) {
+            return Ok(());
+        }
+        tracing::warn!(
+            organization.id = %account.organization.id, subscription.id = %row.id, duplicate.of = %first,
+            "a subscription was paid twice: the later one is cancelled and credited"
+        );
+        let key = self.key(row.id.as_str());
+        let answer = self.billing(&row.provider)?.cancel(bought, CancelWhen::NowCredited, &key).await?;
+        self.take_answer(account, &answer, &cause::time()).await?;
         Ok(())
     }
 

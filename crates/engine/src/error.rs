@@ -44,6 +44,9 @@ pub enum Error {
         /// For people.
         message: String,
     },
+    /// A change would cost something else than what was shown: here is what it costs now.
+    #[error("the change would now cost another amount than previewed")]
+    PreviewOutdated(Box<crate::Preview>),
     /// Not now: the same call may succeed later.
     #[error("{message}")]
     Unavailable {
@@ -95,6 +98,11 @@ impl Error {
 
     pub(crate) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         Self::Forbidden { code, message: message.into() }
+    }
+
+    /// Whether a provider failed in a way that may be over when the same is asked again.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Provider(error) if error.kind.is_retryable())
     }
 
     /// Whether the provider asked to wait, and how long.

@@ -64,6 +64,20 @@ impl Gates {
         }
     }
 
+    /// Another process changed the organization: memory is asked about before it is believed.
+    pub(crate) fn stale(&self, id: &OrganizationId) {
+        if let Some(entry) = self.get(id) {
+            entry.confirmed_at.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// News may have been missed: nothing in memory is believed without asking.
+    pub(crate) fn all_stale(&self) {
+        for entry in self.resident.read().expect("nobody panics while holding it").values() {
+            entry.confirmed_at.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Whether the organization has a row, as far as memory tells.
     pub(crate) fn knows(&self, id: &OrganizationId) -> bool {
         self.get(id).is_some()

@@ -18,6 +18,14 @@ use crate::error::Error;
 pub enum Action {
     /// Start a checkout.
     Create,
+    /// Change plan, seats or add-ons.
+    Update,
+    /// See what a change would cost.
+    Preview,
+    /// Stop for a while.
+    Pause,
+    /// Go on after a pause.
+    Resume,
     /// End a subscription.
     Cancel,
     /// Take a scheduled end back.
@@ -33,6 +41,10 @@ impl Action {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
+            Self::Update => "update",
+            Self::Preview => "preview",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
             Self::Cancel => "cancel",
             Self::Restore => "restore",
             Self::Portal => "portal",
@@ -43,7 +55,14 @@ impl Action {
     /// Whether it changes billing, so that a billing role is needed.
     pub const fn changes_billing(self) -> bool {
         match self {
-            Self::Create | Self::Cancel | Self::Restore | Self::Portal => true,
+            Self::Create
+            | Self::Update
+            | Self::Preview
+            | Self::Pause
+            | Self::Resume
+            | Self::Cancel
+            | Self::Restore
+            | Self::Portal => true,
             Self::List => false,
         }
     }
@@ -122,11 +141,19 @@ pub trait Hooks: Send + Sync + 'static {
     async fn on_trial_started(&self, _notice: &Notice) -> Told {
         Ok(())
     }
+    /// A trial ends soon.
+    async fn on_trial_ending(&self, _notice: &Notice) -> Told {
+        Ok(())
+    }
+    /// It was paid although another subscription of the same group is live.
+    async fn on_subscription_duplicated(&self, _notice: &Notice) -> Told {
+        Ok(())
+    }
     /// A trial is over.
     async fn on_trial_ended(&self, _notice: &Notice) -> Told {
         Ok(())
     }
-    /// A payment failed, or failed again.
+    /// A payment failed, or failed again; `final` in its data says that it was the last attempt.
     async fn on_payment_failed(&self, _notice: &Notice) -> Told {
         Ok(())
     }
@@ -184,6 +211,8 @@ async fn dispatch(hooks: &dyn Hooks, notice: &Notice) -> Told {
         EffectKind::SubscriptionUpdated => hooks.on_subscription_updated(notice).await,
         EffectKind::SubscriptionCancelled => hooks.on_subscription_cancelled(notice).await,
         EffectKind::SubscriptionDeleted => hooks.on_subscription_deleted(notice).await,
+        EffectKind::SubscriptionDuplicated => hooks.on_subscription_duplicated(notice).await,
+        EffectKind::TrialEnding => hooks.on_trial_ending(notice).await,
         EffectKind::TrialStarted => hooks.on_trial_started(notice).await,
         EffectKind::TrialEnded => hooks.on_trial_ended(notice).await,
         EffectKind::PaymentFailed => hooks.on_payment_failed(notice).await,

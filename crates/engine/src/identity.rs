@@ -6,9 +6,12 @@ use tollkeeper_core::{
     ports::{Content, Hint, OrganizationRecord},
     reduce,
 };
-use tollkeeper_store::{Cause, member};
+use tollkeeper_store::{
+    Cause,
+    member::{self, MemberApplied},
+};
 
-use crate::{Error, Tollkeeper, decide::cause};
+use crate::{Error, Tollkeeper, decide::cause, failpoint::failpoint};
 
 impl Tollkeeper {
     /// Takes in an organization as an operator or another identity system tells of it: as its webhook would.
@@ -44,7 +47,7 @@ impl Tollkeeper {
             email,
             occurred_at: self.now(),
         };
-        self.member_changed(&change).await
+        self.member_changed(&change).await.map(drop)
     }
 
     /// Takes in every delivery that waits about one organization; repeating it does no harm.
@@ -60,7 +63,7 @@ impl Tollkeeper {
                 Some(Content::OrganizationChanged(_)) if ends => Ok(()),
                 Some(Content::OrganizationChanged(record)) => self.organization_changed(record, &cause).await,
                 Some(Content::OrganizationDeleted(id)) => self.organization_deleted(id, &cause).await,
-                Some(Content::Member(change)) => self.member_changed(change).await,
+                Some(Content::Member(change)) => self.member_changed(change).await.map(drop),
                 Some(Content::Subscription(_) | Content::Customer(_)) | None => {
                     tracing::debug!(organization.id = %id, event.kind = %hint.event_type, "told about, not modelled");
                     Ok(())
@@ -72,8 +75,9 @@ impl Tollkeeper {
         outcome
     }
 
-    async fn organization_changed(&self, record: &OrganizationRecord, cause: &Cause) -> Result<(), Error> {
+    pub(crate) async fn organization_changed(&self, record: &OrganizationRecord, cause: &Cause) -> Result<(), Error> {
         let new = self.insert_organization(&record.id, Some(record), None).await?;
+        failpoint("provisioning.organization");
         let transition = self.decide(&record.id, cause, |account, _, _| Ok(reduce::identify(account, record))).await?;
         if transition.after.organization.is_leaving() {
             return Ok(());
@@ -87,10 +91,17 @@ impl Tollkeeper {
         Ok(())
     }
 
-    async fn member_changed(&self, change: &MemberChange) -> Result<(), Error> {
+    /// Says whether it was news, and counts.
+    pub(crate) async fn member_changed(&self, change: &MemberChange) -> Result<bool, Error> {
         // A person may be told of before the organization is.
         self.insert_organization(&change.organization_id, None, None).await?;
-        self.inner.db.write(|tx| Box::pin(member::apply(tx, change))).await?;
-        Ok(())
+        let applied = self.inner.db.write(|tx| Box::pin(member::apply(tx, change))).await?;
+        // Older news may still tell since when somebody is known.
+        Ok(match applied {
+            MemberApplied::Changed(member) => {
+                member.ids.iter().any(|it| it.id == change.user_id && it.active == change.active)
+            }
+            MemberApplied::Unchanged(_) | MemberApplied::Unknown => false,
+        })
     }
 }

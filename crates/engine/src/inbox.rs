@@ -1,6 +1,10 @@
 //! The worker of the inbox: subject by subject, with one refresh for all that waits about it.
 
-use std::time::Duration;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use tollkeeper_core::{
     ids::{ProviderCustomerId, ProviderSubscriptionId, Source},
@@ -8,6 +12,7 @@ use tollkeeper_core::{
     ports::{Billing, Content, ErrorKind, Hint, ProviderError, Subject, Verified},
     reduce,
     snapshot::Snapshot,
+    time::MachineTime,
 };
 use tollkeeper_store::{inbox, link::LinkKind};
 
@@ -15,6 +20,7 @@ use crate::{
     Error, Tollkeeper, backoff,
     decide::{Deliveries, cause},
     hooks::{self, Event},
+    leases::Lease,
 };
 
 /// How many subjects are looked for at once.
@@ -25,6 +31,35 @@ const PER_SUBJECT: i64 = 500;
 /// What a provider that says "later" is believed: neither a loop nor a delivery that waits for ever.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// Something that deliveries wait about.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    source: Source,
+    subject: String,
+    taken_at: MachineTime,
+}
+
+impl Waiting {
+    fn key(&self) -> String {
+        format!("inbox/{}/{}", self.source, self.subject)
+    }
+}
+
+// When its lease was taken does not make it something else.
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.source, &self.subject) == (&other.source, &other.subject)
+    }
+}
+
+impl Eq for Waiting {}
+
+impl Hash for Waiting {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.source, &self.subject).hash(state);
+    }
+}
 
 /// One delivery, read.
 struct Read {
@@ -43,21 +78,30 @@ enum Fate {
 }
 
 impl Tollkeeper {
-    /// What deliveries wait about, longest first.
-    pub(crate) async fn waiting_subjects(&self) -> Result<Vec<(Source, String)>, Error> {
-        let now = self.machine_now();
-        Ok(inbox::pending_subjects(self.inner.db.read().await?.c(), now, SUBJECTS).await?)
+    /// What deliveries wait about, longest first; their leases are taken, so that no other process works on them too.
+    pub(crate) async fn waiting_subjects(&self) -> Result<Vec<Waiting>, Error> {
+        let taken_at = self.machine_now();
+        let found = inbox::pending_subjects(self.inner.db.read().await?.c(), taken_at, SUBJECTS).await?;
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let waiting = |(source, subject)| Waiting { source, subject, taken_at };
+        let mut found: Vec<Waiting> = found.into_iter().map(waiting).collect();
+        let keys: Vec<String> = found.iter().map(Waiting::key).collect();
+        let ours = self.take_leases(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        found.retain(|waiting| ours.contains(&waiting.key()));
+        Ok(found)
     }
 
     /// Works on one subject, unless somebody else does: then `false`.
-    pub(crate) async fn work_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
-        let key = format!("inbox/{source}/{subject}");
-        let owner = &self.inner.owner;
-        Ok(self.with_lease(&key, owner, self.answer_subject(source, subject)).await?.unwrap_or(false))
+    pub(crate) async fn work_subject(&self, waiting: &Waiting) -> Result<bool, Error> {
+        let lease = Arc::new(Lease::new(waiting.key(), &self.inner.owner));
+        let work = Box::pin(self.answer_subject(&waiting.source, &waiting.subject, &lease));
+        Ok(self.with_taken_lease(&lease, waiting.taken_at, work).await?.unwrap_or(false))
     }
 
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.
-    async fn answer_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
+    async fn answer_subject(&self, source: &Source, subject: &str, lease: &Arc<Lease>) -> Result<bool, Error> {
         let now = self.machine_now();
         let rows = inbox::pending(self.inner.db.read().await?.c(), source, subject, now, PER_SUBJECT).await?;
         let mut reads = Vec::new();
@@ -83,7 +127,7 @@ impl Tollkeeper {
         if !reads.is_empty() {
             let hints: Vec<_> = reads.iter().map(|(read, _)| &read.hint).collect();
             let ids = told.iter().map(|row| row.event_id.clone()).collect();
-            let deliveries = Deliveries { source: source.clone(), ids };
+            let deliveries = Deliveries { source: source.clone(), ids, lease: lease.clone() };
             match self.answer(source, &Subject::parse(subject), &hints, &deliveries).await {
                 Ok(Fate::Settled) => {}
                 Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await?,
@@ -198,18 +242,20 @@ impl Tollkeeper {
     }
 
     async fn close(&self, deliveries: &Deliveries, why: &str, ignored: bool) -> Result<(), Error> {
-        let Deliveries { source, ids } = deliveries;
+        let Deliveries { source, ids, lease } = deliveries;
         self.inner
             .db
             .write(|tx| {
                 Box::pin(async move {
                     match ignored {
-                        true => inbox::ignore(tx, source, ids, why).await,
-                        false => inbox::settle(tx, source, ids, why).await,
-                    }
+                        true => inbox::ignore(tx, source, ids, why).await?,
+                        false => inbox::settle(tx, source, ids, why).await?,
+                    };
+                    lease.release(tx).await
                 })
             })
             .await?;
+        lease.is_over();
         Ok(())
     }
 
@@ -235,7 +281,7 @@ impl Tollkeeper {
             metrics::counter!("tollkeeper_deliveries_dead_total", "source" => source.to_string())
                 .increment(over.len() as u64);
         }
-        let pause = waits.unwrap_or_else(|| self.pause(attempts));
+        let pause = waits.unwrap_or_else(|| self.retry_pause(attempts));
         if !again.is_empty() {
             let expected = matches!(
                 error,

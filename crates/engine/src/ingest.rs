@@ -45,9 +45,14 @@ impl Tollkeeper {
         match put {
             Put::New => {
                 self.inner.wake_inbox.notify_one();
+                self.inner.notices.arrived();
                 Ok(Received::New)
             }
-            Put::Duplicate => Ok(Received::Duplicate),
+            Put::Duplicate => {
+                // A commit whose answer was lost looks like this too: it may be the first after all.
+                self.inner.wake_inbox.notify_one();
+                Ok(Received::Duplicate)
+            }
         }
     }
 

@@ -29,42 +29,57 @@
 
 mod authorize;
 mod backoff;
+mod budget;
 mod builder;
 mod change;
 mod checkout;
 mod choice;
 mod decide;
 mod deletion;
+mod drift;
 mod due;
 mod error;
+mod failpoint;
 mod gates;
 mod hooks;
 mod identity;
 mod inbox;
 mod ingest;
+mod keys;
 mod leases;
+mod notices;
+mod operator;
 mod outbox;
 mod provision;
+mod reconcile;
 mod redirect;
 mod run;
+mod seal;
 mod settings;
 mod show;
 mod sync;
 
 pub use authorize::Actor;
 pub use builder::{Builder, Tollkeeper};
-pub use change::{CancelRequest, Cancelled};
+pub use change::{CancelRequest, Cancelled, PauseRequest, Preview, Restore, UpdateRequest, Updated};
 pub use checkout::Started;
 pub use choice::CreateRequest;
 pub use error::Error;
+pub use failpoint::{PLACES, arm};
 pub use gates::GateStats;
 pub use hooks::{Action, Event, HookError, Hooks, NoHooks, Notice};
 pub use ingest::Received;
+pub use keys::{Key, PREFIX as KEY_PREFIX, Scope};
+pub use reconcile::{Difference, Extent, Report};
 pub use redirect::safe_target;
 pub use run::Running;
 pub use settings::Settings;
-pub use show::{SubscriptionView, feature_view, grant_view, plans_view};
+pub use show::{FeatureView, LimitView, SubscriptionView, feature_view, grant_view, plans_view};
 pub use sync::Landing;
 
 pub use tollkeeper_core::{catalog::Catalog, gate::Decision, ids, ports, time::Clock};
-pub use tollkeeper_store::{Db, Schema};
+pub use tollkeeper_store::{
+    Db, Schema,
+    drift::Drift,
+    inbox::{Filter as DeliveryFilter, InboxRow as StoredDelivery, InboxState as DeliveryState, Replay},
+};

@@ -54,7 +54,7 @@ impl Tollkeeper {
             data: row.payload.data.clone(),
         };
         let told = hooks::tell(self.inner.hooks.as_ref(), &notice).await;
-        let next = self.machine_now().plus(self.pause(row.attempts));
+        let next = self.machine_now().plus(self.retry_pause(row.attempts));
         let failure = told.as_ref().err().map(ToString::to_string);
         let failure = failure.as_deref();
         self.inner

@@ -1,6 +1,5 @@
 //! Organizations and their customers: the only ways in which one comes to be.
 
-use sha2::{Digest as _, Sha256};
 use tollkeeper_core::{
     account::Account,
     ids::{OrganizationId, ProviderCustomerId},
@@ -11,7 +10,7 @@ use tollkeeper_core::{
 };
 use tollkeeper_store::{Cause, organization};
 
-use crate::{Error, Tollkeeper};
+use crate::{Error, Tollkeeper, failpoint::failpoint};
 
 /// How many deleted customers of one organization may lie in the way before a person must look.
 const ATTEMPTS: u32 = 10;
@@ -121,7 +120,9 @@ impl Tollkeeper {
             let Some(chosen) = billing.customer_id_for(id, attempt) else {
                 return Err(Error::Setup(format!("{provider} does not let us choose customer ids")));
             };
-            let record = billing.create_customer(&chosen, &new, &key_of(&chosen, &new)).await?;
+            // The id alone makes a second customer impossible; a key of its own is not answered with an old failure.
+            let record = billing.create_customer(&chosen, &new, &self.key(chosen.as_str())).await?;
+            failpoint("provisioning.customer");
             if record.deleted {
                 continue;
             }
@@ -133,6 +134,7 @@ impl Tollkeeper {
             }
             let customer = Customer { provider: provider.clone(), id: record.id };
             self.decide(id, cause, |account, _, _| Ok(reduce::customer_created(account, &customer))).await?;
+            failpoint("provisioning.linked");
             return Ok(customer.id);
         }
         Err(Error::conflict(
@@ -181,10 +183,4 @@ impl Tollkeeper {
 
 pub(crate) fn deleted() -> Error {
     Error::forbidden("organization_deleted", "This organization was deleted")
-}
-
-/// The same customer asked for with the same words has the same key; other words are another request.
-fn key_of(id: &ProviderCustomerId, new: &NewCustomer) -> String {
-    let words = format!("{new:?}");
-    format!("customer:{}", &hex::encode(Sha256::new().chain_update(id.as_str()).chain_update(words).finalize())[..40])
 }

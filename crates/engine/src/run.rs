@@ -12,9 +12,9 @@ use futures_util::FutureExt as _;
 use tokio::{sync::Notify, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use tollkeeper_core::ids::{OrganizationId, Source, SubscriptionId};
+use tollkeeper_core::ids::{OrganizationId, SubscriptionId};
 
-use crate::{Error, Tollkeeper};
+use crate::{Error, Extent, Tollkeeper, inbox::Waiting};
 
 /// Machine time between two looks at what waits, when nobody says that something came.
 const TICK: Duration = Duration::from_secs(1);
@@ -30,7 +30,11 @@ pub struct Running {
 impl Running {
     pub(crate) fn start(engine: Tollkeeper, workers: bool) -> Self {
         let running = Self { stop: engine.inner.stopping.clone(), engine, tasks: TaskTracker::new() };
+        running.tasks.spawn(running.engine.clone().keep_in_touch(running.stop.clone()));
         if workers {
+            if let Some(interval) = running.engine.inner.settings.reconcile_interval {
+                running.tasks.spawn(compare_now_and_then(running.engine.clone(), running.stop.clone(), interval));
+            }
             for job in [Job::Inbox, Job::Outbox, Job::Due] {
                 running.tasks.spawn(job.run(running.engine.clone(), running.stop.clone()));
             }
@@ -44,11 +48,35 @@ impl Running {
         &self.engine
     }
 
+    /// Asks the workers to take up nothing more; whatever asks the engine meanwhile is still answered.
+    pub fn wind_down(&self) -> impl FnOnce() + Send + 'static {
+        let stop = self.stop.clone();
+        move || stop.cancel()
+    }
+
     /// Lets the workers finish what they are at, and what is durable reach the disk.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.wait().await;
         self.engine.inner.inbox.stop().await;
+    }
+}
+
+/// Compares what changed with the providers, again and again: what no delivery told is found here.
+async fn compare_now_and_then(engine: Tollkeeper, stop: CancellationToken, interval: Duration) {
+    let mut tick = time::interval_at(time::Instant::now() + interval, interval);
+    tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        match engine.reconcile(&Extent::Recent).await {
+            Ok(report) => tracing::debug!(checked = report.checked, repaired = report.repaired, "compared"),
+            // Another process does it.
+            Err(Error::Conflict { .. }) => {}
+            Err(error) => tracing::warn!(%error, "a reconciliation ended early: it is tried again"),
+        }
     }
 }
 
@@ -65,9 +93,7 @@ impl Job {
         let inner = &engine.inner;
         match self {
             Self::Inbox => {
-                let work = |engine: Tollkeeper, (source, subject): (Source, String)| async move {
-                    engine.work_subject(&source, &subject).await
-                };
+                let work = |engine: Tollkeeper, waiting: Waiting| async move { engine.work_subject(&waiting).await };
                 self.keep_up(&engine, &stop, &inner.wake_inbox, || engine.waiting_subjects(), work).await;
             }
             Self::Outbox => {

@@ -1,6 +1,8 @@
 //! What the engine can be told.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use secrecy::SecretString;
 
 use tollkeeper_core::{
     ids::{PriceId, Provider},
@@ -32,6 +34,16 @@ pub struct Settings {
     pub gate_fresh: Duration,
     /// How long a gate may answer from memory while the database is away.
     pub gate_max_stale: Duration,
+    /// How often what changed at the billing providers is compared with our rows, in machine time; `None` never.
+    pub reconcile_interval: Option<Duration>,
+    /// Requests a minute to a provider; what is not here has what its adapter calls usual.
+    pub requests_per_minute: BTreeMap<Provider, u32>,
+    /// What preview tokens and other seals derive from: the first one seals, all of them open. Without any, seals do
+    /// not outlive this process.
+    pub secrets: Vec<SecretString>,
+    /// How much more or less than previewed a change may cost, in hundredths of a percent of a day's price; one minor unit
+    /// in any case.
+    pub preview_tolerance: u32,
 }
 
 impl Settings {
@@ -49,6 +61,10 @@ impl Settings {
             workers: 16,
             gate_fresh: Duration::from_secs(1),
             gate_max_stale: Duration::from_secs(120),
+            reconcile_interval: None,
+            requests_per_minute: BTreeMap::new(),
+            secrets: Vec::new(),
+            preview_tolerance: 100,
         }
     }
 }

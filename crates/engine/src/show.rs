@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tollkeeper_core::{
     catalog::{Catalog, Grant, Plan},
-    gate::{Access, Decision, access},
+    gate::{Access, Decision, Reason, access},
     ids::{OrganizationId, PlanName, PriceId, Provider, SubscriptionId},
     snapshot::Item,
     status::Status,
@@ -39,6 +39,9 @@ pub struct SubscriptionView {
     pub ended_at: Option<Timestamp>,
     pub activated_at: Option<Timestamp>,
     pub scheduled_change: Option<ScheduledChange>,
+    pub pause_at: Option<Timestamp>,
+    /// The subscription that was there first, where this one was paid a second time.
+    pub duplicate_of: Option<SubscriptionId>,
     pub limits: Value,
     pub access: Access,
     pub metadata: Value,
@@ -80,6 +83,8 @@ impl Tollkeeper {
             ended_at: row.ended_at,
             activated_at: row.activated_at,
             scheduled_change: row.scheduled.clone(),
+            pause_at: row.pause_at,
+            duplicate_of: row.duplicate_of.clone(),
             limits,
             access: access(row, catalog.policy(), self.now()),
             metadata: row.metadata.clone(),
@@ -129,25 +134,56 @@ pub fn plans_view(catalog: &Catalog, provider: &Provider) -> Value {
     json!({ "plans": plans, "addons": addons })
 }
 
-/// A decision about one feature: `{allowed, reason, feature, plan, limit, used, remaining, until}`.
-///
-/// `limit` is a number, `"unlimited"`, or null where the feature is none. `used` and `remaining` are null where the
-/// product itself counts.
-pub fn feature_view(feature: &str, decision: &Decision) -> Value {
+/// A decision about one feature as the API shows it.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeatureView<'a> {
+    /// Open or closed.
+    pub allowed: bool,
+    /// Why.
+    pub reason: Reason,
+    /// The feature, as it was asked for.
+    pub feature: &'a str,
+    /// The plan that decided.
+    pub plan: Option<&'a PlanName>,
+    /// A number, or `"unlimited"`; null where the feature has none.
+    pub limit: Option<LimitView>,
+    /// How much of it is used; null where the product itself counts.
+    pub used: Option<u64>,
+    /// How much of it is left; null where the product itself counts.
+    pub remaining: Option<u64>,
+    /// The instant at which time alone will close it.
+    pub until: Option<Timestamp>,
+}
+
+/// A limit as the API shows it.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub enum LimitView {
+    /// So many.
+    Number(u64),
+    /// `"unlimited"`.
+    Word(&'static str),
+}
+
+/// Shows a decision. Gates do this at every question, so that nothing of it is copied.
+pub fn feature_view<'a>(feature: &'a str, decision: &'a Decision) -> FeatureView<'a> {
     let limit = match decision.grant {
-        Some(grant @ (Grant::Limit(_) | Grant::Metered(_))) => grant_view(grant),
-        Some(Grant::Switch) | None => Value::Null,
+        Some(Grant::Limit(limit) | Grant::Metered(limit)) => {
+            Some(limit.map_or(LimitView::Word("unlimited"), LimitView::Number))
+        }
+        Some(Grant::Switch) | None => None,
     };
-    json!({
-        "allowed": decision.allowed,
-        "reason": decision.reason,
-        "feature": feature,
-        "plan": decision.plan,
-        "limit": limit,
-        "used": null,
-        "remaining": null,
-        "until": decision.until,
-    })
+    FeatureView {
+        allowed: decision.allowed,
+        reason: decision.reason,
+        feature,
+        plan: decision.plan.as_ref(),
+        limit,
+        used: None,
+        remaining: None,
+        until: decision.until,
+    }
 }
 
 /// What is granted: `true`, a number, or `"unlimited"`.

@@ -16,6 +16,7 @@ use tollkeeper_store::{
 
 use crate::{
     Error, Tollkeeper,
+    budget::for_a_person,
     decide::{Deliveries, cause},
 };
 
@@ -145,6 +146,10 @@ impl Tollkeeper {
     /// # Errors
     /// Only when the database fails; a provider that fails counts as pending, because the webhook will tell.
     pub async fn land(&self, id: &SubscriptionId) -> Result<Landing, Error> {
+        for_a_person(self.look_at_the_page(id)).await
+    }
+
+    async fn look_at_the_page(&self, id: &SubscriptionId) -> Result<Landing, Error> {
         let located = subscription::locate(self.inner.db.read().await?.c(), id).await?;
         let Some(organization) = located else { return Ok(Landing::Failed) };
         let account = self.account_with(&organization, id.as_str()).await?;
@@ -171,7 +176,10 @@ impl Tollkeeper {
             CheckoutState::Open => Ok(Landing::Pending(target)),
             CheckoutState::Dead => Ok(Landing::Failed),
             CheckoutState::Completed => {
-                let bought = page.provider_subscription_id.or_else(|| billing.subscription_id_for(id));
+                let bought = page
+                    .provider_subscription_id
+                    .or_else(|| row.provider_subscription_id.clone())
+                    .or_else(|| billing.subscription_id_for(id));
                 let Some(bought) = bought else { return Ok(Landing::Pending(target)) };
                 let cause = cause::api("success");
                 match self.refresh(&organization, &row.provider, &bought, None, &cause, None).await {

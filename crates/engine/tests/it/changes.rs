@@ -17,7 +17,7 @@ use crate::{
 
 async fn cancel(world: &World, request: &CancelRequest) -> Result<SubscriptionView, Error> {
     match world.engine().cancel(&world.actor(ORG).await, request).await? {
-        Cancelled::Applied(view) => Ok(*view),
+        Cancelled::Applied { subscription, .. } => Ok(*subscription),
         Cancelled::Hosted(url) => panic!("hosted at {url}"),
     }
 }
@@ -103,7 +103,7 @@ both_engines! {
         world.tell_state("ev_1", ended).await;
         world.settled("ev_1").await;
         stop.release();
-        let Cancelled::Applied(view) = call.await.unwrap().unwrap() else { panic!() };
+        let Cancelled::Applied { subscription: view, .. } = call.await.unwrap().unwrap() else { panic!() };
         assert_eq!(view.status, Status::Cancelled);
         assert_eq!(world.status(ORG, &id).await, Status::Cancelled);
         world.rest().await;
@@ -114,11 +114,11 @@ both_engines! {
         let world = World::new(&db).await;
         world.subscribe(ORG, "starter").await;
         let actor = world.actor(ORG).await;
-        assert_eq!(code(&world.engine().restore(&actor, None).await.unwrap_err()), "nothing_scheduled");
+        assert_eq!(code(&world.engine().restore(&actor, None, None).await.unwrap_err()), "nothing_scheduled");
         cancel(&world, &CancelRequest::default()).await.unwrap();
-        let view = world.engine().restore(&actor, None).await.unwrap();
+        let view = world.engine().restore(&actor, None, None).await.unwrap();
         assert_eq!((view.status, view.cancel_at, view.cancelled_at), (Status::Active, None, None));
-        assert_eq!(code(&world.engine().restore(&actor, None).await.unwrap_err()), "nothing_scheduled");
+        assert_eq!(code(&world.engine().restore(&actor, None, None).await.unwrap_err()), "nothing_scheduled");
         assert_eq!(world.billing.count("undo_cancellation"), 1);
         cancel(&world, &CancelRequest::default()).await.unwrap();
         world.rest().await;
@@ -132,7 +132,7 @@ both_engines! {
         cancel(&world, &CancelRequest::default()).await.unwrap();
         world.billing.next("undo_cancellation", Outcome::Lost);
         let actor = world.actor(ORG).await;
-        world.engine().restore(&actor, None).await.unwrap_err();
+        world.engine().restore(&actor, None, None).await.unwrap_err();
         assert_eq!(world.status(ORG, &id).await, Status::NonRenewing);
         world.tell_state("ev_1", world.billing.truth(&bought)).await;
         world.settled("ev_1").await;
@@ -144,7 +144,7 @@ both_engines! {
         let actor = world.actor(ORG).await;
         for _ in 0..2 {
             assert_eq!(code(&cancel(&world, &CancelRequest::default()).await.unwrap_err()), "no_subscription");
-            assert_eq!(code(&world.engine().restore(&actor, None).await.unwrap_err()), "no_subscription");
+            assert_eq!(code(&world.engine().restore(&actor, None, None).await.unwrap_err()), "no_subscription");
             // Nor while it is only a page.
             world.create(ORG, "starter").await.unwrap();
         }
@@ -165,7 +165,7 @@ both_engines! {
         assert_eq!(world.status(ORG, &starter).await, Status::Active);
         assert!(world.row(ORG, &care).await.cancel_at.is_some());
         let actor = world.actor(ORG).await;
-        world.engine().restore(&actor, Some(care.as_str())).await.unwrap();
+        world.engine().restore(&actor, None, Some(care.as_str())).await.unwrap();
         assert_eq!(world.row(ORG, &care).await.cancel_at, None);
         assert_eq!(world.status("org_2", &foreign).await, Status::Active);
     }

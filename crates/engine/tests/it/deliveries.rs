@@ -98,7 +98,7 @@ both_engines! {
         let world = World::new(&db).await;
         let (id, bought) = world.subscribe(ORG, "starter").await;
         let at = world.row(ORG, &id).await.period_end.unwrap();
-        let upgrade = ScheduledItems { price_id: Some("growth-monthly".into()), seats: None, at };
+        let upgrade = ScheduledItems { price_id: Some("growth-monthly".into()), seats: None, items: Vec::new(), at };
         for (event, scheduled) in [("ev_1", Some(upgrade)), ("ev_2", None)] {
             world.billing.forget_calls();
             let state = world.billing.change(&bought, |it| it.scheduled = scheduled);

@@ -2,21 +2,34 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod asks;
+mod catalog;
 mod changes;
 mod checkouts;
 mod customers;
 mod deletion;
 mod deliveries;
+mod dunning;
+mod duplicates;
 mod gates;
+mod halves;
+mod hosted;
+mod keys;
 mod landing;
 mod main_job;
 mod notices;
+mod pacing;
 mod pages;
+mod pauses;
 mod play;
 mod poison;
+mod previews;
 mod provisioning;
 mod races;
+mod reconciling;
+mod repairs;
 mod sales;
 mod slow;
 mod time;
+mod updates;
 mod world;

@@ -1,4 +1,4 @@
-//! Several people, tabs and processes start a checkout at once.
+//! Several people, tabs and processes want something at once.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -7,6 +7,7 @@ use tollkeeper_core::{ports::CheckoutState, status::Status};
 use tollkeeper_testkit::both_engines;
 
 use crate::{
+    asks::{seats, to},
     play::{Outcome, Stop},
     world::{ORG, World, actor, choice, code, until},
 };
@@ -111,5 +112,95 @@ both_engines! {
         stop.release();
         assert_eq!(code(&second.await.unwrap().unwrap_err()), "active_subscription_exists");
         assert_eq!(world.status(ORG, &first.subscription_id).await, Status::Active);
+    }
+
+    async fn the_same_change_by_two_people_is_made_once(db: TestDb) {
+        let world = World::new(&db).await;
+        world.subscribe(ORG, "starter").await;
+        let other = world.another(true).await;
+        let calls = (0..6).map(|n| {
+            let engine = if n % 2 == 0 { world.engine() } else { other.engine() }.clone();
+            tokio::spawn(async move { engine.update(&actor(&engine, ORG).await, &to("growth")).await })
+        });
+        let mut made = 0;
+        for outcome in join_all(calls).await {
+            match outcome.unwrap() {
+                Ok(_) => made += 1,
+                Err(refused) => assert_eq!(code(&refused), "nothing_changes"),
+            }
+        }
+        assert_eq!((made, world.billing.charges()), (1, vec![3_000]));
+        assert_eq!(world.billing.count("change"), 1);
+        other.stop().await;
+    }
+
+    async fn different_changes_at_once_happen_one_after_the_other(db: TestDb) {
+        let world = World::new(&db).await;
+        let (id, bought) = world.subscribe(ORG, "starter").await;
+        let other = world.another(true).await;
+        let calls = (2..6).map(|n| {
+            let engine = if n % 2 == 0 { world.engine() } else { other.engine() }.clone();
+            let request = tollkeeper::UpdateRequest { when: Some(tollkeeper::ports::ChangeWhen::Now), ..seats(n) };
+            tokio::spawn(async move { engine.update(&actor(&engine, ORG).await, &request).await })
+        });
+        for outcome in join_all(calls).await {
+            outcome.unwrap().unwrap();
+        }
+        assert_eq!(world.billing.changes().len(), 4);
+        assert_eq!(world.row(ORG, &id).await.seats, world.billing.truth(&bought).seats());
+        other.stop().await;
+    }
+
+    async fn a_change_takes_too_long_for_whoever_waits(db: TestDb) {
+        let world = World::with(&db, true, |it| it.checkout_wait = Duration::from_millis(50)).await;
+        world.subscribe(ORG, "starter").await;
+        let stop = Arc::new(Stop::default());
+        world.billing.next("change", Outcome::Held(stop.clone()));
+        let first = world.begin_update(to("growth")).await;
+        stop.reached().await;
+        assert_eq!(code(&world.update(seats(4)).await.unwrap_err()), "change_in_progress");
+        stop.release();
+        first.await.unwrap().unwrap();
+        world.update(seats(4)).await.unwrap();
+    }
+
+    async fn a_change_that_is_overtaken_by_its_news_ends_in_the_providers_truth(db: TestDb) {
+        let world = World::new(&db).await;
+        let (id, bought) = world.subscribe(ORG, "starter").await;
+        for (n, event) in ["ev_1", "ev_2"].into_iter().enumerate() {
+            let stop = Arc::new(Stop::default());
+            world.billing.next("change", Outcome::Answered(stop.clone()));
+            let call = world.begin_update(seats(5 + i64::try_from(n).unwrap())).await;
+            stop.reached().await;
+            // Its own news, or newer ones.
+            let truth = if n == 0 {
+                world.billing.truth(&bought)
+            } else {
+                world.billing.change(&bought, |it| it.items[0].quantity = 20)
+            };
+            world.tell_state(event, truth.clone()).await;
+            world.settled(event).await;
+            stop.release();
+            let view = call.await.unwrap().unwrap();
+            assert_eq!(view.seats, truth.seats(), "{event}");
+            assert_eq!(world.row(ORG, &id).await.seats, truth.seats());
+        }
+        world.rest().await;
+        assert_eq!(world.hooks.count(ORG, "subscription.updated"), 2, "each state once");
+    }
+
+    async fn clicking_twice_cancels_once(db: TestDb) {
+        let world = World::new(&db).await;
+        world.subscribe(ORG, "starter").await;
+        let calls = (0..4).map(|_| {
+            let engine = world.engine().clone();
+            tokio::spawn(async move {
+                engine.cancel(&actor(&engine, ORG).await, &tollkeeper::CancelRequest::default()).await
+            })
+        });
+        for outcome in join_all(calls).await {
+            outcome.unwrap().unwrap();
+        }
+        assert_eq!(world.billing.count("cancel"), 1);
     }
 }

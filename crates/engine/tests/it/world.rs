@@ -8,15 +8,13 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Value, json};
-use tollkeeper::{
-    Action, Actor, Catalog, CreateRequest, Db, Error, Landing, Received, Running, Settings, Started, Tollkeeper,
-};
+use tollkeeper::{Action, Actor, CreateRequest, Db, Error, Landing, Received, Running, Settings, Started, Tollkeeper};
 use tollkeeper_core::{
     account::Account,
-    catalog::{Addon, Grant, Interval, Plan, Policy, Price},
+    catalog::Policy,
     ids::{ProviderSubscriptionId, SubscriptionId},
     ports::OrganizationRecord,
-    snapshot::{ItemType, Snapshot},
+    snapshot::Snapshot,
     status::Status,
     subscription::Subscription,
 };
@@ -27,7 +25,10 @@ use tollkeeper_store::{
 };
 use tollkeeper_testkit::database::TestDb;
 
-use crate::play::{Clocks, PlayedBilling, PlayedIdentity, Recorder};
+use crate::{
+    catalog::catalog,
+    play::{Clocks, PlayedBilling, PlayedIdentity, Recorder},
+};
 
 pub(crate) const APP: &str = "https://app.example.com";
 /// The organization of most stories.
@@ -45,6 +46,7 @@ pub(crate) struct World {
     db: Db,
     url: String,
     settings: Settings,
+    policy: Policy,
     running: Running,
 }
 
@@ -69,6 +71,12 @@ impl World {
     }
 
     pub(crate) async fn with(db: &TestDb, workers: bool, adjust: impl FnOnce(&mut Settings)) -> Self {
+        Self::under(db, workers, Policy::default(), adjust).await
+    }
+
+    /// With a policy of its own.
+    #[expect(clippy::unused_async, reason = "an engine starts within a runtime")]
+    pub(crate) async fn under(db: &TestDb, workers: bool, policy: Policy, adjust: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::<Clocks>::default();
         let mut settings = Settings::new("chargebee".into(), APP);
         adjust(&mut settings);
@@ -77,10 +85,14 @@ impl World {
             clock,
             identity: Arc::default(),
             hooks: Arc::default(),
+            policy,
         };
+        for price in catalog(Policy::default()).plans().iter().flat_map(|plan| &plan.prices) {
+            parts.billing.set_price(price.id.as_str(), price.amount);
+        }
         let running = parts.start(db.db().clone(), settings.clone(), workers);
-        let Parts { clock, billing, identity, hooks } = parts;
-        Self { clock, billing, identity, hooks, db: db.db().clone(), url: db.url().into(), settings, running }
+        let Parts { clock, billing, identity, hooks, policy } = parts;
+        Self { clock, billing, identity, hooks, policy, db: db.db().clone(), url: db.url().into(), settings, running }
     }
 
     pub(crate) fn engine(&self) -> &Tollkeeper {
@@ -101,6 +113,7 @@ impl World {
             billing: self.billing.clone(),
             identity: self.identity.clone(),
             hooks: self.hooks.clone(),
+            policy: self.policy.clone(),
         };
         parts.start(db, settings, workers)
     }
@@ -228,7 +241,7 @@ impl World {
             let mut connection = self.db.read().await.unwrap();
             let waiting = inbox::counts(connection.c()).await.unwrap();
             let owed = outbox::pending_count(connection.c()).await.unwrap();
-            owed == 0 && waiting.iter().all(|(state, _)| *state != InboxState::Pending)
+            owed == 0 && waiting.iter().all(|(_, state, _)| *state != InboxState::Pending)
         })
         .await;
     }
@@ -254,6 +267,7 @@ struct Parts {
     billing: Arc<PlayedBilling>,
     identity: Arc<PlayedIdentity>,
     hooks: Arc<Recorder>,
+    policy: Policy,
 }
 
 impl Parts {
@@ -264,7 +278,7 @@ impl Parts {
             .identity(self.identity.clone())
             .billing(self.billing.clone())
             .hooks(self.hooks.clone())
-            .catalog(catalog())
+            .catalog(catalog(self.policy.clone()))
             .workers(workers)
             .start()
             .unwrap()
@@ -293,45 +307,4 @@ pub(crate) fn code(error: &Error) -> &str {
         | Error::Unavailable { code, .. } => code,
         other => panic!("a failure without a code: {other:?}"),
     }
-}
-
-fn price(id: &str, interval: Interval) -> Price {
-    Price { id: id.into(), provider: "chargebee".into(), interval, currency: "USD".parse().unwrap(), amount: 1900 }
-}
-
-fn plan(name: &str, group: &str, trial_days: u32, features: &[(&str, Grant)]) -> Plan {
-    let prices = match name {
-        "free" => Vec::new(),
-        _ => vec![price(&format!("{name}-monthly"), Interval::Month), price(&format!("{name}-yearly"), Interval::Year)],
-    };
-    Plan {
-        name: name.into(),
-        title: name.to_uppercase(),
-        group: group.into(),
-        version: 1,
-        features: features.iter().map(|(name, grant)| ((*name).into(), *grant)).collect(),
-        seats: Some(25),
-        trial_days,
-        credits: None,
-        prices,
-        past_due_grace: None,
-    }
-}
-
-/// `free` for everybody; `starter` and `growth` (with a trial) in one group; `care` (with a trial) in another.
-fn catalog() -> Catalog {
-    let plans = vec![
-        plan("free", "default", 0, &[("projects", Grant::Limit(Some(3)))]),
-        plan("starter", "default", 0, &[("projects", Grant::Limit(Some(10)))]),
-        plan("growth", "default", 14, &[("projects", Grant::Limit(None)), ("sso", Grant::Switch)]),
-        plan("care", "support", 7, &[("phone", Grant::Switch)]),
-    ];
-    let extra = Addon {
-        name: "extra-projects".into(),
-        title: "More projects".into(),
-        item_type: ItemType::Addon,
-        features: [("projects".into(), Grant::Limit(Some(10)))].into(),
-        prices: vec![price("extra-projects-monthly", Interval::Month)],
-    };
-    Catalog::new(plans, vec![extra], Some("free".into()), Policy::default()).unwrap()
 }

@@ -10,7 +10,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tollkeeper::{Event, HookError, Hooks, Notice};
+use serde_json::Value;
+use tollkeeper::{
+    Action, Event, HookError, Hooks, Notice,
+    ids::{OrganizationId, UserId},
+};
 
 use super::Stop;
 
@@ -32,7 +36,11 @@ pub(crate) struct Recorder {
     /// Which organizations are being told at this moment.
     running: Mutex<HashSet<String>>,
     overlaps: Mutex<Vec<String>>,
+    /// Who wanted to do something.
+    asked: Mutex<Vec<String>>,
     slow: AtomicBool,
+    /// Nobody may do anything from now on.
+    strict: AtomicBool,
 }
 
 impl Recorder {
@@ -60,6 +68,23 @@ impl Recorder {
     /// From now on it takes its time, so that others come in between.
     pub(crate) fn slow_down(&self) {
         self.slow.store(true, Ordering::Relaxed);
+    }
+
+    /// Who wanted to do something so far.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// From now on nobody may do anything.
+    pub(crate) fn deny(&self) {
+        self.strict.store(true, Ordering::Relaxed);
+    }
+
+    /// What the newest notice of a kind carried.
+    pub(crate) fn last(&self, organization: &str, kind: &str) -> Value {
+        let taken = self.taken.lock().unwrap();
+        let mut ours = taken.iter().rev().filter(|it| it.organization_id.as_str() == organization);
+        ours.find(|it| it.kind.as_str() == kind).unwrap().data.clone()
     }
 
     /// Organizations that were told two things at once.
@@ -122,6 +147,12 @@ impl Hooks for Recorder {
     async fn on_trial_started(&self, notice: &Notice) -> Told {
         self.hear(notice).await
     }
+    async fn on_trial_ending(&self, notice: &Notice) -> Told {
+        self.hear(notice).await
+    }
+    async fn on_subscription_duplicated(&self, notice: &Notice) -> Told {
+        self.hear(notice).await
+    }
     async fn on_trial_ended(&self, notice: &Notice) -> Told {
         self.hear(notice).await
     }
@@ -133,6 +164,10 @@ impl Hooks for Recorder {
     }
     async fn on_entitlements_changed(&self, notice: &Notice) -> Told {
         self.hear(notice).await
+    }
+    async fn authorize(&self, user: &UserId, _: &OrganizationId, _: Action) -> Result<bool, HookError> {
+        self.asked.lock().unwrap().push(user.to_string());
+        Ok(!self.strict.load(Ordering::Relaxed))
     }
     async fn on_event(&self, event: &Event) -> Told {
         self.misbehave(event.id.as_str()).await?;

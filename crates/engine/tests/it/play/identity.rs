@@ -1,6 +1,10 @@
 //! An identity provider that is played: proves whoever says `ROLE:ORGANIZATION`, and reads its own small deliveries.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,22 +14,95 @@ use tollkeeper_core::{
     ids::{OrganizationId, Source, UserId},
     member::MemberChange,
     ports::{
-        AuthError, Content, DecodeError, Hint, Identity, Inbound, OrganizationRecord, ProviderError, Session, Subject,
-        UserRecord, Verified, VerifyError,
+        AuthError, Content, DecodeError, ErrorKind, Hint, Identity, Inbound, OrganizationRecord, Page, ProviderError,
+        Session, Subject, UserRecord, Verified, VerifyError,
     },
     time::{MachineTime, Timestamp},
 };
 
-/// Knows the names of organizations that were told to it.
+/// How many rows a page of a list has.
+const ROWS: usize = 2;
+
+/// Knows the organizations that were told to it, and who is in them.
 #[derive(Default)]
 pub(crate) struct PlayedIdentity {
-    names: Mutex<HashMap<OrganizationId, String>>,
+    directory: Mutex<Directory>,
+}
+
+#[derive(Default)]
+struct Directory {
+    names: BTreeMap<OrganizationId, String>,
+    members: HashMap<OrganizationId, BTreeMap<UserId, Option<String>>>,
+    /// Lists nothing, as providers without organizations do.
+    silent: bool,
+    /// How the next list fails.
+    failing: Option<ErrorKind>,
+    asked: usize,
 }
 
 impl PlayedIdentity {
     pub(crate) fn name(&self, id: &str, name: &str) {
-        self.names.lock().unwrap().insert(id.into(), name.into());
+        self.directory().names.insert(id.into(), name.into());
     }
+
+    pub(crate) fn delete(&self, id: &str) {
+        self.directory().names.remove(id);
+    }
+
+    /// Somebody is in an organization from now on.
+    pub(crate) fn join(&self, organization: &str, user: &str, email: Option<&str>) {
+        let mut directory = self.directory();
+        let members = directory.members.entry(organization.into()).or_default();
+        members.insert(user.into(), email.map(ToOwned::to_owned));
+    }
+
+    pub(crate) fn leave(&self, organization: &str, user: &str) {
+        self.directory().members.get_mut(organization).unwrap().remove(user);
+    }
+
+    /// From now on it lists nothing.
+    pub(crate) fn fall_silent(&self) {
+        self.directory().silent = true;
+    }
+
+    /// The next list fails like this.
+    pub(crate) fn fail_next(&self, kind: ErrorKind) {
+        self.directory().failing = Some(kind);
+    }
+
+    /// How often it was asked about an organization.
+    pub(crate) fn asked(&self) -> usize {
+        self.directory().asked
+    }
+
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().unwrap()
+    }
+}
+
+fn failure(kind: ErrorKind) -> ProviderError {
+    ProviderError {
+        kind,
+        source_name: "scalekit".into(),
+        operation: "list",
+        code: None,
+        message: "played".into(),
+        request_id: None,
+        cause: None,
+    }
+}
+
+/// The rows behind `page`, and where the next page begins.
+fn paged<T>(rows: impl Iterator<Item = (String, T)>, page: Option<&str>) -> Page<T> {
+    let mut rows: Vec<_> = rows.filter(|(id, _)| page.is_none_or(|page| id.as_str() > page)).collect();
+    let more = rows.len() > ROWS;
+    rows.truncate(ROWS);
+    let next = rows.last().filter(|_| more).map(|(id, _)| id.clone());
+    Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
+}
+
+fn record(id: &OrganizationId, name: &str) -> OrganizationRecord {
+    OrganizationRecord { id: id.clone(), display_name: Some(name.into()), external_id: None, updated_at: None }
 }
 
 /// Reads `{id, type, at, organization, name?, user?, email?, active?}`.
@@ -93,12 +170,32 @@ impl Identity for PlayedIdentity {
         })
     }
     async fn organization(&self, id: &OrganizationId) -> Result<Option<OrganizationRecord>, ProviderError> {
-        let name = self.names.lock().unwrap().get(id).cloned();
-        let record =
-            |name| OrganizationRecord { id: id.clone(), display_name: Some(name), external_id: None, updated_at: None };
-        Ok(name.map(record))
+        let mut directory = self.directory();
+        directory.asked += 1;
+        Ok(directory.names.get(id).map(|name| record(id, name)))
     }
     async fn user(&self, _id: &UserId) -> Result<Option<UserRecord>, ProviderError> {
         Ok(None)
+    }
+    async fn organizations(&self, page: Option<&str>) -> Result<Option<Page<OrganizationRecord>>, ProviderError> {
+        let mut directory = self.directory();
+        if let Some(kind) = directory.failing.take() {
+            return Err(failure(kind));
+        }
+        let rows = directory.names.iter().map(|(id, name)| (id.to_string(), record(id, name)));
+        Ok((!directory.silent).then(|| paged(rows, page)))
+    }
+    async fn members(
+        &self,
+        id: &OrganizationId,
+        page: Option<&str>,
+    ) -> Result<Option<Page<UserRecord>>, ProviderError> {
+        let directory = self.directory();
+        let rows = directory.members.get(id).into_iter().flatten();
+        let rows = rows.map(|(id, email)| (id.to_string(), UserRecord { id: id.clone(), email: email.clone() }));
+        Ok((!directory.silent).then(|| paged(rows, page)))
+    }
+    fn lists(&self, user: &UserId) -> bool {
+        user.as_str().starts_with("usr_")
     }
 }

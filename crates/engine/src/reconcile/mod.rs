@@ -1,0 +1,171 @@
+//! Reconciliation: comparing everything with what the providers hold, and repairing what differs.
+//!
+//! A list only tells where to look: whatever seems to differ is read again one by one, through the same door as every
+//! other change, so that an old page never overwrites a newer row.
+
+mod billing;
+mod identity;
+mod report;
+
+pub use report::{Difference, Report};
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::sleep;
+use tollkeeper_core::{
+    ids::{OrganizationId, Provider},
+    time::Timestamp,
+};
+use tollkeeper_store::{Cause, CauseKind, cursor};
+
+use crate::{Error, Tollkeeper};
+use report::Findings;
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// One organization: itself, its members, its customer, its subscriptions.
+    Organization(OrganizationId),
+    /// Everything.
+    Full,
+    /// What changed at the billing providers since the last time.
+    Recent,
+}
+
+/// How far a run over what changed looks back behind the one before: clocks and lists are not exact.
+const OVERLAP: Duration = Duration::from_secs(120);
+/// How long a provider that says "later" is believed at a time.
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+/// How often in a row it may say so before the run gives up.
+const WAITS: usize = 20;
+
+impl Tollkeeper {
+    /// Compares and repairs; answers what was found.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] with `reconcile_running`; [`Error::UnknownOrganization`]; [`Error::Provider`]: what was
+    /// repaired until then stays so.
+    pub async fn reconcile(&self, extent: &Extent) -> Result<Report, Error> {
+        self.reconcile_watched(extent, &Arc::default()).await
+    }
+
+    /// As [`Tollkeeper::reconcile`]; `checked` counts what was compared so far, for whoever watches.
+    ///
+    /// # Errors
+    /// As [`Tollkeeper::reconcile`].
+    pub async fn reconcile_watched(&self, extent: &Extent, checked: &Arc<AtomicU64>) -> Result<Report, Error> {
+        let findings = Findings::watched_by(checked.clone());
+        match extent {
+            Extent::Organization(id) => self.reconcile_organization(id, &findings).await?,
+            Extent::Full => self.alone("reconcile", self.reconcile_everything(&findings)).await?,
+            Extent::Recent => self.alone("reconcile", self.reconcile_recent(&findings)).await?,
+        }
+        Ok(findings.report())
+    }
+
+    async fn alone(&self, key: &str, work: impl Future<Output = Result<(), Error>> + Send) -> Result<(), Error> {
+        let owner = format!("{}/{}", self.inner.owner, self.new_drift_id());
+        match self.with_lease(key, &owner, work).await? {
+            Some(()) => Ok(()),
+            None => Err(Error::conflict("reconcile_running", "A reconciliation is running already")),
+        }
+    }
+
+    async fn reconcile_everything(&self, findings: &Findings) -> Result<(), Error> {
+        let begun = self.now();
+        // An organization whose customer is gone gets another one, and what a customer pays for is looked at last, when
+        // every organization has its customer.
+        for provider in self.inner.billing.keys() {
+            self.compare_customers(provider, None, findings).await?;
+        }
+        self.compare_organizations(findings).await?;
+        for provider in self.inner.billing.keys() {
+            self.compare_subscriptions(provider, None, findings).await?;
+            self.remember(provider, begun).await?;
+        }
+        Ok(())
+    }
+
+    async fn reconcile_recent(&self, findings: &Findings) -> Result<(), Error> {
+        for provider in self.inner.billing.keys() {
+            let begun = self.now();
+            let stored = cursor::get(self.inner.db.read().await?.c(), &name(provider)).await?;
+            let since = stored.and_then(|text| text.parse().ok()).map(Timestamp::from_micros);
+            // A clock that was set back must not make everything older than the last time invisible.
+            let since = since.map(|since: Timestamp| since.min(begun).minus(OVERLAP));
+            self.compare_customers(provider, since, findings).await?;
+            self.compare_subscriptions(provider, since, findings).await?;
+            self.remember(provider, begun).await?;
+        }
+        Ok(())
+    }
+
+    async fn remember(&self, provider: &Provider, begun: Timestamp) -> Result<(), Error> {
+        let (name, value) = (name(provider), begun.as_micros().to_string());
+        let (name, value) = (name.as_str(), value.as_str());
+        Ok(self.inner.db.write(|tx| Box::pin(cursor::set(tx, name, value))).await?)
+    }
+
+    async fn reconcile_organization(&self, id: &OrganizationId, findings: &Findings) -> Result<(), Error> {
+        let account = self.account(id).await?;
+        for customer in &account.customers {
+            self.compare_customer(&account, customer, findings).await?;
+        }
+        self.compare_organization(id, findings).await?;
+        let account = self.account(id).await?;
+        for customer in &account.customers {
+            self.compare_paid(&account, customer, findings).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks again for as long as the provider says "later": nobody waits for a reconciliation.
+    async fn patiently<'a, T>(&self, ask: impl Fn() -> BoxFuture<'a, Result<T, Error>>) -> Result<T, Error> {
+        for _ in 0..WAITS {
+            let answer = ask().await;
+            let Some(after) = answer.as_ref().err().and_then(Error::throttled) else { return answer };
+            tokio::select! {
+                () = sleep(after.min(LONGEST_WAIT)) => {}
+                () = self.inner.stopping.cancelled() => {}
+            }
+            self.go_on()?;
+        }
+        ask().await
+    }
+
+    /// Compares one thing. That it cannot be compared holds up nothing else, unless nothing can be at this moment.
+    async fn one_thing<'a>(
+        &self,
+        what: &str,
+        findings: &Findings,
+        compare: impl Fn() -> BoxFuture<'a, Result<(), Error>>,
+    ) -> Result<(), Error> {
+        match self.patiently(compare).await {
+            Err(error) if !(error.may_pass() || matches!(error, Error::Store(_) | Error::Unavailable { .. })) => {
+                tracing::warn!(%error, what, "this could not be compared");
+                findings.failed();
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// What takes long ends between two pieces when the engine is asked to stop.
+    pub(crate) fn go_on(&self) -> Result<(), Error> {
+        match self.inner.stopping.is_cancelled() {
+            true => Err(Error::Unavailable { code: "stopping", message: "This server is stopping".into() }),
+            false => Ok(()),
+        }
+    }
+}
+
+fn name(provider: &Provider) -> String {
+    format!("reconcile/{provider}")
+}
+
+pub(crate) fn cause() -> Cause {
+    Cause { kind: CauseKind::Reconcile, id: String::new() }
+}

@@ -1,0 +1,70 @@
+//! What is sold in these stories.
+
+use tollkeeper::Catalog;
+use tollkeeper_core::{
+    catalog::{Addon, Grant, Interval, Plan, Policy, Price},
+    snapshot::ItemType,
+};
+
+/// `free` for everybody; `starter` and `growth` (with a trial) in one group; `care` (with a trial) in another; two add-ons
+/// and one thing that is sold once.
+pub(crate) fn catalog(policy: Policy) -> Catalog {
+    let mut growth = plan("growth", 5_000, 14, &[("projects", Grant::Limit(None)), ("sso", Grant::Switch)]);
+    let euro = price("growth-eur-monthly", Interval::Month, 5_000);
+    growth.prices.push(Price { currency: "EUR".parse().unwrap(), ..euro });
+    let plans = vec![
+        Plan { prices: Vec::new(), ..plan("free", 0, 0, &[("projects", Grant::Limit(Some(3)))]) },
+        plan("starter", 2_000, 0, &[("projects", Grant::Limit(Some(10)))]),
+        growth,
+        Plan { group: "support".into(), ..plan("care", 3_000, 7, &[("phone", Grant::Switch)]) },
+    ];
+    let addons = vec![
+        addon("extra-projects", ItemType::Addon, vec![price("extra-projects-monthly", Interval::Month, 500)]),
+        addon(
+            "priority",
+            ItemType::Addon,
+            vec![price("priority-monthly", Interval::Month, 700), price("priority-yearly", Interval::Year, 7_000)],
+        ),
+        addon("setup", ItemType::Charge, vec![price("setup-once", Interval::Once, 9_900)]),
+    ];
+    Catalog::new(plans, addons, Some("free".into()), policy).unwrap()
+}
+
+fn price(id: &str, interval: Interval, amount: i64) -> Price {
+    Price {
+        id: id.into(),
+        provider: "chargebee".into(),
+        interval,
+        currency: "USD".parse().unwrap(),
+        amount,
+        per_seat: true,
+    }
+}
+
+fn plan(name: &str, monthly: i64, trial_days: u32, features: &[(&str, Grant)]) -> Plan {
+    Plan {
+        name: name.into(),
+        title: name.to_uppercase(),
+        group: "default".into(),
+        version: 1,
+        features: features.iter().map(|(name, grant)| ((*name).into(), *grant)).collect(),
+        seats: Some(25),
+        trial_days,
+        credits: None,
+        prices: vec![
+            price(&format!("{name}-monthly"), Interval::Month, monthly),
+            price(&format!("{name}-yearly"), Interval::Year, monthly * 10),
+        ],
+        past_due_grace: None,
+    }
+}
+
+fn addon(name: &str, item_type: ItemType, prices: Vec<Price>) -> Addon {
+    Addon {
+        name: name.into(),
+        title: name.to_uppercase(),
+        item_type,
+        features: [("projects".into(), Grant::Limit(Some(10)))].into(),
+        prices,
+    }
+}
