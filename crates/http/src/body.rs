@@ -3,12 +3,18 @@
 //! By hand and not by derive: a wrong field is named as the caller spelled it, every text has a limit, and the
 //! reference can be read before anything else is judged.
 
-use axum::extract::{DefaultBodyLimit, FromRequest, Request};
-use bytes::Bytes;
+use axum::{
+    body::{Body, HttpBody as _},
+    extract::Request,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
+use tollkeeper_core::time::{MachineTime, Timestamp};
 
-use crate::problem::Problem;
+use crate::{limits::Place, problem::Problem, router::App};
 
 /// Characters of an id or a name.
 pub(crate) const NAME: usize = 255;
@@ -16,23 +22,70 @@ pub(crate) const NAME: usize = 255;
 pub(crate) const ADDRESS: usize = 2_000;
 /// Characters of free text.
 pub(crate) const TEXT: usize = 1_000;
+/// Characters of a token of ours.
+pub(crate) const TOKEN: usize = 16_000;
+/// What an instant may look like.
+const INSTANT: &str = "an instant such as 2030-01-31T12:00:00Z, or seconds since the Unix epoch";
+/// The end of the year 9999, in seconds since the Unix epoch.
+const LAST_SECOND: i64 = 253_402_300_799;
 /// Entries of a list.
 const ENTRIES: usize = 20;
 
-/// Reads a body of at most `limit` bytes, as it came.
+/// Reads a body of at most `limit` bytes, as it came, with its place among the bodies in memory: whoever keeps the bytes
+/// keeps the place.
 ///
 /// # Errors
-/// 413 when it is longer, 400 when it does not arrive.
-pub(crate) async fn read(mut request: Request, limit: usize) -> Result<Bytes, Problem> {
-    DefaultBodyLimit::max(limit).apply(&mut request);
-    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            format!("The body has more than {limit} bytes"),
-        ),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body could not be read to its end"),
-    })
+/// 413 when it is longer, 408 when it takes too long, 503 when there is no room for it, 400 when it does not arrive.
+pub(crate) async fn read(app: &App, body: Body, limit: usize) -> Result<(Bytes, Place<'_>), Problem> {
+    // What says how long it is need not come at all.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
+    match timeout(app.config.limits.body_time, collect(app, body, limit)).await {
+        Ok(collected) => collected,
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body took too long to arrive")),
+    }
+}
+
+async fn collect(app: &App, body: Body, limit: usize) -> Result<(Bytes, Place<'_>), Problem> {
+    let mut place = app.bodies.enter(0).expect("nothing fits everywhere");
+    let mut frames = body.into_data_stream();
+    // Most come in one piece, which is not copied.
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = frames.next().await {
+        let frame = frame.map_err(|_| {
+            Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body could not be read to its end")
+        })?;
+        if whole.len() + pieces.len() + frame.len() > limit {
+            return Err(too_large(limit));
+        }
+        if !place.grow(frame.len()) {
+            return Err(Problem::overloaded());
+        }
+        if whole.is_empty() && pieces.is_empty() {
+            whole = frame;
+            continue;
+        }
+        pieces.extend_from_slice(&std::mem::take(&mut whole));
+        pieces.extend_from_slice(&frame);
+    }
+    Ok((if pieces.is_empty() { whole } else { pieces.freeze() }, place))
+}
+
+fn too_large(limit: usize) -> Problem {
+    let sentence = format!("The body has more than {limit} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", sentence)
+}
+
+/// Reads the JSON object of an API request.
+///
+/// # Errors
+/// As [`read`] and [`parse`].
+pub(crate) async fn fields(app: &App, request: Request) -> Result<Fields, Problem> {
+    let (parts, body) = request.into_parts();
+    let (bytes, _place) = read(app, body, app.config.limits.api_body_bytes()).await?;
+    parse(&parts.headers, &bytes)
 }
 
 /// Reads a JSON object; nothing at all counts as an empty one.
@@ -118,8 +171,8 @@ impl Fields {
     }
 
     /// Names with quantities: a list of names, or of `{name|addon, quantity}`.
-    pub(crate) fn quantities(&self, name: &'static str) -> Result<Vec<(String, i64)>, Problem> {
-        let Some(value) = self.given(name) else { return Ok(Vec::new()) };
+    pub(crate) fn quantities(&self, name: &'static str) -> Result<Option<Vec<(String, i64)>>, Problem> {
+        let Some(value) = self.given(name) else { return Ok(None) };
         let Value::Array(entries) = value else { return Err(wrong(name, "a list")) };
         at_most(entries, name)?;
         let entry = |(place, value): (usize, &Value)| {
@@ -140,7 +193,26 @@ impl Fields {
                 _ => Err(wrong(path, "a name, or an object with a name and a quantity")),
             }
         };
-        entries.iter().enumerate().map(entry).collect()
+        entries.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// An instant: RFC 3339, or whole seconds since the Unix epoch.
+    pub(crate) fn instant(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
+        let wrong = || Problem::field(name, "invalid_value", format!("{name} must be {INSTANT}"));
+        match self.given(name) {
+            None => Ok(None),
+            Some(Value::String(said)) => said.parse().map(Some).map_err(|_| wrong()),
+            Some(value @ Value::Number(_)) => {
+                let seconds = value.as_i64().filter(|seconds| (0..=LAST_SECOND).contains(seconds));
+                seconds.map(Timestamp::from_unix_seconds).map(Some).ok_or_else(wrong)
+            }
+            Some(_) => Err(self::wrong(name, INSTANT)),
+        }
+    }
+
+    /// The same in machine time.
+    pub(crate) fn machine_instant(&self, name: &'static str) -> Result<Option<MachineTime>, Problem> {
+        Ok(self.instant(name)?.map(|at| MachineTime::from_micros(at.as_micros())))
     }
 
     /// An object, as it came.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tollkeeper::Schema;
 
-use crate::{problem::Problem, router::Shared};
+use crate::{figures, problem::Problem, router::Shared};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -51,6 +51,8 @@ pub(crate) async fn metrics(State(app): State<Shared>) -> Result<Response, Probl
     let Some(handle) = &app.config.metrics else {
         return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "No figures are kept here"));
     };
+    app.inbox_figures.refresh(&app).await;
+    figures::refresh_own(&app);
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"))];
     Ok((kind, handle.render()).into_response())
 }

@@ -1,11 +1,14 @@
 //! The way back from the hosted page.
 
+use std::time::Duration;
+
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, Uri, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
+use tokio::time::Instant;
 use tollkeeper::{Landing, ids::SubscriptionId};
 
 use crate::{problem::Problem, query, router::Shared};
@@ -21,7 +24,11 @@ pub(crate) async fn success(State(app): State<Shared>, uri: Uri) -> Result<Respo
     let id = query::value(&uri, "subscriptionId");
     let id = id.filter(|id| (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()));
     let landing = match id {
-        Some(id) => app.engine.land(&SubscriptionId::from(id.as_ref())).await?,
+        Some(id) => {
+            let taken = app.landings.take(id.clone().into_owned(), Instant::now(), Duration::ZERO);
+            taken.map_err(|wait| Problem::too_often("This checkout was looked at very often", wait))?;
+            app.engine.land(&SubscriptionId::from(id.as_ref())).await?
+        }
         None => Landing::Failed,
     };
     let target = match landing {

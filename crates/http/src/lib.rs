@@ -1,7 +1,7 @@
 //! The HTTP face of Tollkeeper: request in, engine call, response out.
 //!
-//! Knows: routes, who asks ([`Config::session_cookie`] or a bearer token), how a body is read with limits, and how
-//! every failure becomes a problem document (RFC 9457).
+//! Knows: routes, who asks ([`Config::session_cookie`] or a bearer token), how much is taken on at once ([`Limits`]), and
+//! how every failure becomes a problem document (RFC 9457).
 //!
 //! Must never know: a concrete adapter, SQL, the environment, a rule about subscriptions. An action is written once, in
 //! the engine; here it is only asked for.
@@ -15,20 +15,29 @@
 //! # }
 //! ```
 
+mod address;
 mod admin;
 mod body;
+mod buckets;
 mod cors;
+mod figures;
 mod gate;
 mod health;
+mod jobs;
 mod landing;
+mod limits;
 mod observe;
 mod pages;
 mod plans;
 mod problem;
 mod query;
 mod router;
+mod selection;
+mod serve;
 mod session;
 mod subscription;
 mod webhook;
 
-pub use router::{API_BODY_BYTES, Config, WEBHOOK_BODY_BYTES, router};
+pub use limits::{API_BODY_BYTES, Limits, Rate, WEBHOOK_BODY_BYTES};
+pub use router::{Config, router};
+pub use serve::serve;

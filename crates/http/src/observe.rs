@@ -4,10 +4,12 @@
 //! deliveries.
 
 use std::{
-    borrow::Cow,
     hash::{BuildHasher, RandomState},
     panic::AssertUnwindSafe,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -18,22 +20,24 @@ use axum::{
 };
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use metrics::SharedString;
+use metrics::{Counter, Histogram, SharedString};
 use tokio::time::timeout;
 
 use crate::{
+    admin::RECONCILE,
     cors,
     problem::{self, Problem},
-    router::Shared,
+    router::{App, Shared},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const HEX: &[u8; 16] = b"0123456789abcdef";
 /// The longest id that is taken from a request.
 const LONGEST_ID: usize = 64;
 
 /// Makes ids of requests: unique to this process by a random prefix, within it by counting.
 pub(crate) struct RequestIds {
-    prefix: u64,
+    prefix: String,
     next: AtomicU64,
 }
 
@@ -41,7 +45,7 @@ impl Default for RequestIds {
     fn default() -> Self {
         // Each `RandomState` has keys from the operating system; the hash of nothing with them is random enough to tell
         // processes apart, and nothing relies on it.
-        Self { prefix: RandomState::new().hash_one(()), next: AtomicU64::new(1) }
+        Self { prefix: format!("{:016x}-", RandomState::new().hash_one(())), next: AtomicU64::new(1) }
     }
 }
 
@@ -53,8 +57,17 @@ impl RequestIds {
         if let Some(id) = headers.get(REQUEST_ID).filter(sane) {
             return id.clone();
         }
+        HeaderValue::try_from(self.next()).expect("hexadecimal digits are visible")
+    }
+
+    /// An id that no request and nothing else of this process has.
+    pub(crate) fn next(&self) -> String {
         let count = self.next.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::from_str(&format!("{:016x}-{count:x}", self.prefix)).expect("hexadecimal digits are visible")
+        let mut id = String::with_capacity(self.prefix.len() + 16);
+        id.push_str(&self.prefix);
+        let digits = (u64::BITS - count.leading_zeros()).div_ceil(4);
+        id.extend((0..digits).rev().map(|place| HEX[(count >> (4 * place)) as usize & 0xf] as char));
+        id
     }
 }
 
@@ -69,13 +82,7 @@ pub(crate) async fn edge(State(app): State<Shared>, request: Request, next: Next
 
     let response = match cors::preflight(&method, request.headers(), origin.as_ref()) {
         Some(answer) => answer,
-        None => match timeout(app.config.request_timeout, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(panic)) => Problem::internal(format!("a handler panicked: {}", words(&*panic))).into_response(),
-            Err(_) => Problem::later("timeout", "This took too long")
-                .caused(format!("not done after {:?}", app.config.request_timeout))
-                .into_response(),
-        },
+        None => answer(&app, route, next.run(request)).await,
     };
 
     let mut response = problem::finish(response, &method, id.to_str().unwrap_or_default(), route);
@@ -84,12 +91,32 @@ pub(crate) async fn edge(State(app): State<Shared>, request: Request, next: Next
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     cors::mark(&app, headers, origin);
-    record(&id, &method, route, response.status(), started);
+    record(&app, &id, &method, route, response.status(), started);
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 
-fn record(id: &HeaderValue, method: &Method, route: &str, status: StatusCode, started: Instant) {
+/// Answers within the limits, or says which of them was reached.
+async fn answer(app: &App, route: &str, work: impl Future<Output = Response>) -> Response {
+    let _place = match app.requests.enter(1) {
+        Some(place) => Some(place),
+        // Whoever watches us must see that there is too much.
+        None if matches!(route, "/healthz" | "/readyz" | "/metrics" | "/version") => None,
+        None => return Problem::overloaded().into_response(),
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let limit = app.config.limits.request_time;
+    let outcome = if route == RECONCILE { Ok(work.await) } else { timeout(limit, work).await };
+    match outcome {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => Problem::internal(format!("a handler panicked: {}", words(&*panic))).into_response(),
+        Err(_) => {
+            Problem::later("timeout", "This took too long").caused(format!("not done after {limit:?}")).into_response()
+        }
+    }
+}
+
+fn record(app: &App, id: &HeaderValue, method: &Method, route: &str, status: StatusCode, started: Instant) {
     let took = started.elapsed();
     let (method, code) = (method_label(method), status.as_u16());
     tracing::debug!(
@@ -100,21 +127,47 @@ fn record(id: &HeaderValue, method: &Method, route: &str, status: StatusCode, st
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "{method} {route} was answered with {code}"
     );
-    let route = route_label(route);
-    metrics::counter!(
-        "tollkeeper_http_requests_total", "route" => route.clone(), "method" => method, "status" => status_label(code)
-    )
-    .increment(1);
-    metrics::histogram!("tollkeeper_http_request_duration_seconds", "route" => route).record(took.as_secs_f64());
+    let hot = app.hot.0.get_or_init(|| HOT.map(|(route, method, status)| Meters::new(route, method, status)));
+    let place = HOT.iter().position(|(of, by, with)| *with == code && *by == method && *of == route);
+    let looked_up;
+    let meters = match place {
+        Some(place) => &hot[place],
+        None => {
+            looked_up = Meters::new(route, method, code);
+            &looked_up
+        }
+    };
+    meters.requests.increment(1);
+    meters.duration.record(took.as_secs_f64());
 }
 
-/// Static where it is hot: a label that is not costs an allocation.
-fn route_label(route: &str) -> SharedString {
-    match route {
-        "/gate/{feature}" => SharedString::const_str("/gate/{feature}"),
-        "/api/webhooks/{source}" => SharedString::const_str("/api/webhooks/{source}"),
-        "/chargebee/webhook" => SharedString::const_str("/chargebee/webhook"),
-        other => SharedString::from_owned(other.to_owned()),
+/// What is answered most: its figures are looked up once.
+const HOT: [(&str, &str, u16); 4] = [
+    ("/gate/{feature}", "GET", 200),
+    ("/gate/{feature}", "GET", 402),
+    ("/api/webhooks/{source}", "POST", 200),
+    ("/chargebee/webhook", "POST", 200),
+];
+
+/// The figures of [`HOT`].
+#[derive(Default)]
+pub(crate) struct HotMeters(OnceLock<[Meters; HOT.len()]>);
+
+/// Figures of one route, method and status.
+struct Meters {
+    requests: Counter,
+    duration: Histogram,
+}
+
+impl Meters {
+    fn new(route: &str, method: &'static str, status: u16) -> Self {
+        let route = SharedString::from_owned(route.to_owned());
+        Self {
+            requests: metrics::counter!(
+                "tollkeeper_http_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string()
+            ),
+            duration: metrics::histogram!("tollkeeper_http_request_duration_seconds", "route" => route),
+        }
     }
 }
 
@@ -129,19 +182,6 @@ fn method_label(method: &Method) -> &'static str {
         "DELETE" => "DELETE",
         "OPTIONS" => "OPTIONS",
         _ => "other",
-    }
-}
-
-fn status_label(status: u16) -> Cow<'static, str> {
-    match status {
-        200 => "200".into(),
-        303 => "303".into(),
-        400 => "400".into(),
-        401 => "401".into(),
-        402 => "402".into(),
-        403 => "403".into(),
-        503 => "503".into(),
-        other => other.to_string().into(),
     }
 }
 

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Method, StatusCode, header};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tollkeeper::{
     Error,
     ports::{AuthError, ErrorKind},
@@ -34,6 +34,8 @@ struct Inner {
     field: Option<Cow<'static, str>>,
     reason: Option<&'static str>,
     retry_after: Option<Duration>,
+    /// One member more, by name.
+    extra: Option<(&'static str, Value)>,
     /// What happened inside, for the log alone.
     cause: Option<String>,
 }
@@ -52,6 +54,7 @@ impl Problem {
             field: None,
             reason: None,
             retry_after: None,
+            extra: None,
             cause: None,
         }))
     }
@@ -72,6 +75,16 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).after(SOON)
     }
 
+    /// Too much at once.
+    pub(crate) fn overloaded() -> Self {
+        Self::later("overloaded", "This server has too much to do right now")
+    }
+
+    /// Too often: whoever asks may come back after `wait`.
+    pub(crate) fn too_often(message: &'static str, wait: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).after(wait)
+    }
+
     /// A fault of ours; callers learn nothing about it.
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side").caused(cause)
@@ -80,6 +93,11 @@ impl Problem {
     /// Nobody is proven.
     pub(crate) fn unauthenticated() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "A valid access token is required")
+    }
+
+    /// Whether it says that what was presented proves nobody.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        self.0.code == "unauthenticated"
     }
 
     /// What a gate saw.
@@ -91,6 +109,17 @@ impl Problem {
     /// For the log alone.
     pub(crate) fn caused(mut self, cause: impl Into<String>) -> Self {
         self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// Its cause was logged before.
+    pub(crate) fn logged(mut self) -> Self {
+        self.0.cause = None;
+        self
+    }
+
+    fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.0.extra = Some((name, value));
         self
     }
 
@@ -122,6 +151,9 @@ impl Problem {
         }
         if let Some(reason) = inner.reason {
             put("reason", reason.into());
+        }
+        if let Some((name, value)) = &inner.extra {
+            put(name, value.clone());
         }
         put("requestId", request_id.into());
         Value::Object(fields).to_string().into_bytes()
@@ -162,6 +194,10 @@ impl From<Error> for Problem {
             Error::Invalid { field: Some(field), code, message } => Self::field(field, code, message),
             Error::Invalid { field: None, code, message } => Self::new(StatusCode::BAD_REQUEST, code, message),
             Error::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
+            Error::PreviewOutdated(preview) => {
+                let sentence = "The change would now cost another amount than previewed: look at the new preview";
+                Self::new(StatusCode::CONFLICT, "preview_outdated", sentence).with("preview", json!(preview))
+            }
             Error::Unavailable { code, message } => Self::later(code, message),
             Error::Provider(error) => of_provider(error.kind).caused(chain(&error)),
             Error::Store(error) if error.is_unavailable() => {
@@ -194,7 +230,10 @@ fn of_provider(kind: ErrorKind) -> Problem {
         ErrorKind::Declined => {
             Problem::new(StatusCode::PAYMENT_REQUIRED, "payment_declined", "The payment was declined")
         }
-        ErrorKind::Rejected | ErrorKind::Conflict | ErrorKind::NotFound => {
+        ErrorKind::Conflict => {
+            Problem::new(StatusCode::CONFLICT, "state_forbids", "The state at the billing provider forbids this")
+        }
+        ErrorKind::Rejected | ErrorKind::NotFound => {
             Problem::new(StatusCode::BAD_GATEWAY, "provider_rejected", "The billing provider refused this request")
         }
     }

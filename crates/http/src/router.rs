@@ -1,26 +1,27 @@
 //! Every route, and what they share.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router, middleware,
-    routing::{get, post, put},
+    routing::{get, post},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
-use tollkeeper::Tollkeeper;
+use tollkeeper::{Key, Tollkeeper};
 
 use crate::{
-    admin, cors, gate, health, landing,
-    observe::{self, RequestIds},
+    admin,
+    buckets::Buckets,
+    cors,
+    figures::InboxFigures,
+    gate, health,
+    jobs::Jobs,
+    landing,
+    limits::{Limits, Room},
+    observe::{self, HotMeters, RequestIds},
     pages, plans, session, subscription, webhook,
 };
-
-/// The most bytes that the body of a delivery may have, unless [`Config::body_limit_bytes`] says otherwise: 1 MiB.
-pub const WEBHOOK_BODY_BYTES: usize = 1024 * 1024;
-
-/// The most bytes that the body of an API request may have: 64 KiB.
-pub const API_BODY_BYTES: usize = 64 * 1024;
 
 /// What the HTTP face can be told; every part has a default.
 #[derive(Clone, Debug)]
@@ -29,11 +30,9 @@ pub struct Config {
     pub metrics: Option<PrometheusHandle>,
     /// What `/version` says.
     pub version: &'static str,
-    /// The most bytes of a delivery. API requests may have [`API_BODY_BYTES`], or this where it is less.
-    pub body_limit_bytes: usize,
-    /// How long a request may take before it is answered with 503.
-    pub request_timeout: Duration,
-    /// Who holds it may call `/admin/api`; `None` closes it to everybody.
+    /// Sizes, times and rates.
+    pub limits: Limits,
+    /// An API key with every scope that is in no database; `None` is none.
     pub operator_key: Option<SecretString>,
     /// The cookie that may carry an access token instead of the `Authorization` header.
     pub session_cookie: String,
@@ -44,8 +43,7 @@ impl Default for Config {
         Self {
             metrics: None,
             version: env!("CARGO_PKG_VERSION"),
-            body_limit_bytes: WEBHOOK_BODY_BYTES,
-            request_timeout: Duration::from_secs(30),
+            limits: Limits::default(),
             operator_key: None,
             session_cookie: "scalekit_session".to_owned(),
         }
@@ -61,12 +59,21 @@ pub(crate) struct App {
     /// The allowed origins: who may read answers from another site.
     pub(crate) readers: Vec<String>,
     pub(crate) request_ids: RequestIds,
-}
-
-impl App {
-    pub(crate) fn api_body_bytes(&self) -> usize {
-        self.config.body_limit_bytes.min(API_BODY_BYTES)
-    }
+    pub(crate) hot: HotMeters,
+    /// What the operator key proves.
+    pub(crate) operator: Arc<Key>,
+    /// Requests that are being answered.
+    pub(crate) requests: Room,
+    /// Bytes of bodies in memory.
+    pub(crate) bodies: Room,
+    /// Requests that may call a provider, by organization and caller.
+    pub(crate) provider_calls: Buckets<(String, String)>,
+    /// Looks at a checkout that nobody proves anything for, by its row.
+    pub(crate) landings: Buckets<String>,
+    /// Bearers that proved nothing, by address.
+    pub(crate) failed_bearers: Buckets<IpAddr>,
+    pub(crate) jobs: Jobs,
+    pub(crate) inbox_figures: InboxFigures,
 }
 
 /// What handlers take as their state.
@@ -77,7 +84,23 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
     let settings = engine.settings();
     let readers = cors::origins(settings.allowed_origins.iter().map(String::as_str));
     let writers = cors::origins(std::iter::once(settings.app_url.as_str()).chain(readers.iter().map(String::as_str)));
-    let app = Arc::new(App { engine, config, writers, readers, request_ids: RequestIds::default() });
+    let limits = &config.limits;
+    let app = Arc::new(App {
+        request_ids: RequestIds::default(),
+        hot: HotMeters::default(),
+        operator: Arc::new(Key::operator()),
+        requests: Room::new(limits.requests),
+        bodies: Room::new(limits.bodies_bytes),
+        provider_calls: Buckets::new(limits.provider_calls),
+        landings: Buckets::new(limits.provider_calls),
+        failed_bearers: Buckets::new(limits.failed_bearers),
+        jobs: Jobs::default(),
+        inbox_figures: InboxFigures::default(),
+        engine,
+        config,
+        writers,
+        readers,
+    });
     Router::new()
         .route("/", get(pages::home))
         .route("/billing", get(pages::billing))
@@ -85,8 +108,12 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
         .route("/api/session", get(session::show))
         .route("/api/plans", get(plans::list))
         .route("/api/subscription/create", post(subscription::create))
+        .route("/api/subscription/preview", post(subscription::preview))
+        .route("/api/subscription/update", post(subscription::update))
         .route("/api/subscription/cancel", post(subscription::cancel))
         .route("/api/subscription/restore", post(subscription::restore))
+        .route("/api/subscription/pause", post(subscription::pause))
+        .route("/api/subscription/resume", post(subscription::resume))
         .route("/api/subscription/portal", post(subscription::portal))
         .route("/api/subscription/list", get(subscription::list))
         .route("/api/subscription/success", get(landing::success))
@@ -95,12 +122,11 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
         .route("/gate/{feature}", get(gate::gate))
         .route("/api/webhooks/{source}", post(webhook::receive))
         .route("/chargebee/webhook", post(webhook::receive_chargebee))
-        .route("/admin/api/organizations/{id}", put(admin::put_organization).delete(admin::delete_organization))
-        .route("/admin/api/organizations/{id}/members/{user}", put(admin::put_member).delete(admin::delete_member))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/version", get(health::version))
+        .merge(admin::routes())
         .layer(middleware::from_fn_with_state(app.clone(), observe::edge))
         .with_state(app)
 }

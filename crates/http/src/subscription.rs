@@ -1,9 +1,9 @@
-//! What a person asks about their organization's subscription.
+//! What is asked about an organization's subscription.
 //!
-//! Every write goes the same way: who asks, the body within its limit, the reference, may they; only then is the rest
-//! of the body judged. So nobody learns about fields of what is not theirs, and no provider is asked for it.
+//! Every write goes the same way: who asks, the body within its limit, the reference, may they; only then is the rest of
+//! the body judged, and what is left is done unless it was done too often. So nobody learns about fields of what is not theirs, and no provider is asked for it.
 
-use std::panic;
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -11,126 +11,184 @@ use axum::{
 };
 use http::Uri;
 use serde_json::{Value, json};
-use tollkeeper::{Action, Actor, CancelRequest, Cancelled, CreateRequest, Error, ports::Session};
+use tokio::time::Instant;
+use tollkeeper::{
+    Action, Actor, CancelRequest, Cancelled, Error, PauseRequest, Restore, Tollkeeper, Updated, ports::ChangeWhen,
+};
 
 use crate::{
     body::{self, ADDRESS, Fields, NAME, TEXT},
+    jobs::to_the_end,
     problem::Problem,
     query,
     router::{App, Shared},
+    selection::{Selection, when},
     session::Caller,
 };
 
 type Answer = Result<Json<Value>, Problem>;
 
 /// `POST /api/subscription/create`
-pub(crate) async fn create(State(app): State<Shared>, Caller(session): Caller, request: Request) -> Answer {
-    let (actor, fields) = begin(&app, &session, request, Action::Create).await?;
-    let (prices, spelled) = match (fields.texts("itemPriceId")?, fields.texts("priceId")?) {
-        (Some(_), Some(_)) => {
-            return Err(Problem::field("priceId", "ambiguous_plan", "Give itemPriceId or priceId, not both"));
-        }
-        (Some(prices), None) => (prices, "itemPriceId"),
-        (None, Some(prices)) => (prices, "priceId"),
-        (None, None) => (Vec::new(), "itemPriceId"),
-    };
-    let wanted = CreateRequest {
-        plan: fields.text("plan", NAME)?,
-        price_ids: prices,
-        interval: fields.text("interval", NAME)?,
-        currency: fields.text("currency", NAME)?,
-        seats: fields.integer("seats")?,
-        addons: fields.quantities("addons")?,
-        success_url: fields.text("successUrl", ADDRESS)?,
-        cancel_url: fields.text("cancelUrl", ADDRESS)?,
-        trial: fields.boolean("trial")?,
-        metadata: fields.object("metadata")?,
-    };
-    let engine = app.engine.clone();
-    let started = to_the_end(async move { engine.create(&actor, &wanted).await })
-        .await
-        .map_err(|error| Problem::from(error).spelled("itemPriceId", spelled))?;
-    Ok(Json(json!(started)))
+pub(crate) async fn create(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
+    let asked = begin(&app, &caller, request, Action::Create).await?;
+    let (wanted, spelling) = Selection::read(&asked.fields)?.create(&asked.fields)?;
+    let started = asked.act(|engine, actor| async move { engine.create(&actor, &wanted).await }).await;
+    Ok(Json(json!(started.map_err(|problem| spelling.of(problem))?)))
+}
+
+/// `POST /api/subscription/preview`
+pub(crate) async fn preview(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
+    let asked = begin(&app, &caller, request, Action::Preview).await?;
+    let (wanted, spelling) = Selection::read(&asked.fields)?.update(&asked.fields)?;
+    let preview = asked.act(|engine, actor| async move { engine.preview(&actor, &wanted).await }).await;
+    Ok(Json(json!(preview.map_err(|problem| spelling.of(problem))?)))
+}
+
+/// `POST /api/subscription/update`
+pub(crate) async fn update(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
+    let asked = begin(&app, &caller, request, Action::Update).await?;
+    let (wanted, spelling) = Selection::read(&asked.fields)?.update(&asked.fields)?;
+    let updated = asked.act(|engine, actor| async move { engine.update(&actor, &wanted).await }).await;
+    Ok(Json(match updated.map_err(|problem| spelling.of(problem))? {
+        Updated::Applied(subscription) => applied(&subscription),
+        Updated::Hosted(url) => hosted(&url),
+    }))
 }
 
 /// `POST /api/subscription/cancel`
-pub(crate) async fn cancel(State(app): State<Shared>, Caller(session): Caller, request: Request) -> Answer {
-    let (actor, fields) = begin(&app, &session, request, Action::Cancel).await?;
+pub(crate) async fn cancel(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
+    let asked = begin(&app, &caller, request, Action::Cancel).await?;
+    let fields = &asked.fields;
     let wanted = CancelRequest {
-        now: fields.word("when", &["period_end", "now"])? == Some(1),
+        now: when(fields, &["now", "period_end"])? == Some(ChangeWhen::Now),
         hosted: fields.boolean("hosted")?.unwrap_or(false),
         return_url: fields.text("returnUrl", ADDRESS)?,
+        reason: fields.text("reason", TEXT)?,
         subscription_id: fields.text("subscriptionId", NAME)?,
     };
-    // Checked, so that what is accepted today is not refused once it is kept.
-    fields.text("reason", TEXT)?;
-    let engine = app.engine.clone();
-    Ok(Json(match to_the_end(async move { engine.cancel(&actor, &wanted).await }).await? {
-        Cancelled::Applied(subscription) => json!({ "mode": "applied", "subscription": subscription }),
-        Cancelled::Hosted(url) => json!({ "mode": "hosted", "url": url }),
+    let cancelled = asked.act(|engine, actor| async move { engine.cancel(&actor, &wanted).await }).await?;
+    Ok(Json(match cancelled {
+        Cancelled::Applied { subscription, released } => {
+            json!({ "mode": "applied", "subscription": subscription, "released": released })
+        }
+        Cancelled::Hosted(url) => hosted(&url),
     }))
 }
 
 /// `POST /api/subscription/restore`
-pub(crate) async fn restore(State(app): State<Shared>, Caller(session): Caller, request: Request) -> Answer {
-    let (actor, fields) = begin(&app, &session, request, Action::Restore).await?;
-    let change = fields.word("what", &["cancellation", "change"])? == Some(1);
-    let named = fields.text("subscriptionId", NAME)?;
-    let engine = app.engine.clone();
-    let subscription = to_the_end(async move {
-        if change {
-            return engine.restore_change(&actor, named.as_deref()).await;
-        }
-        engine.restore(&actor, named.as_deref()).await
-    })
-    .await?;
-    Ok(Json(json!({ "mode": "applied", "subscription": subscription })))
+pub(crate) async fn restore(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
+    let asked = begin(&app, &caller, request, Action::Restore).await?;
+    let what = match asked.fields.word("what", &["cancellation", "change"])? {
+        None => None,
+        Some(0) => Some(Restore::Cancellation),
+        Some(_) => Some(Restore::Change),
+    };
+    let named = asked.fields.text("subscriptionId", NAME)?;
+    let restored = asked.act(|engine, actor| async move { engine.restore(&actor, what, named.as_deref()).await });
+    Ok(Json(applied(&restored.await?)))
+}
+
+/// `POST /api/subscription/pause`
+pub(crate) async fn pause(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
+    let asked = begin(&app, &caller, request, Action::Pause).await?;
+    let wanted = PauseRequest {
+        now: when(&asked.fields, &["now", "period_end"])? == Some(ChangeWhen::Now),
+        until: asked.fields.instant("until")?,
+        subscription_id: asked.fields.text("subscriptionId", NAME)?,
+    };
+    let paused = asked.act(|engine, actor| async move { engine.pause(&actor, &wanted).await });
+    Ok(Json(applied(&paused.await?)))
+}
+
+/// `POST /api/subscription/resume`
+pub(crate) async fn resume(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
+    let asked = begin(&app, &caller, request, Action::Resume).await?;
+    let named = asked.fields.text("subscriptionId", NAME)?;
+    let resumed = asked.act(|engine, actor| async move { engine.resume(&actor, named.as_deref()).await });
+    Ok(Json(applied(&resumed.await?)))
 }
 
 /// `POST /api/subscription/portal`
-pub(crate) async fn portal(State(app): State<Shared>, Caller(session): Caller, request: Request) -> Answer {
-    let (actor, fields) = begin(&app, &session, request, Action::Portal).await?;
-    let back = fields.text("returnUrl", ADDRESS)?;
-    let url = app.engine.portal(&actor, back.as_deref()).await?;
+pub(crate) async fn portal(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
+    let asked = begin(&app, &caller, request, Action::Portal).await?;
+    let back = asked.fields.text("returnUrl", ADDRESS)?;
+    let url = asked.act(|engine, actor| async move { engine.portal(&actor, back.as_deref()).await }).await?;
     Ok(Json(json!({ "url": url })))
 }
 
 /// `GET /api/subscription/list`
-pub(crate) async fn list(State(app): State<Shared>, Caller(session): Caller, uri: Uri) -> Answer {
+pub(crate) async fn list(State(app): State<Shared>, caller: Caller, uri: Uri) -> Answer {
     let reference = query::value(&uri, "referenceId");
-    let actor = app.engine.authorize(&session, reference.as_deref(), Action::List).await?;
+    let actor = caller.authorize(&app, reference.as_deref(), Action::List).await?;
     let all = query::switch(&uri, "all")?;
     let subscriptions = app.engine.subscriptions(actor.organization_id(), all).await?;
     Ok(Json(json!({ "subscriptions": subscriptions })))
 }
 
-/// Reads the body and asks whether the session may do this; only then is the body judged.
-async fn begin(app: &App, session: &Session, request: Request, action: Action) -> Result<(Actor, Fields), Problem> {
-    let (parts, body) = request.into_parts();
-    let bytes = body::read(Request::new(body), app.api_body_bytes()).await?;
-    let fields = body::parse(&parts.headers, &bytes);
-    let named =
-        [query::value(&parts.uri, "referenceId"), fields.as_ref().ok().and_then(Fields::reference).map(Into::into)];
-    // Of two that differ, the foreign one decides.
-    let own = session.organization_id.as_ref().map(|id| id.as_str());
-    let foreign = named.iter().flatten().find(|reference| Some(reference.as_ref()) != own);
-    let reference = foreign.or_else(|| named.iter().flatten().next());
-    let actor = app.engine.authorize(session, reference.map(AsRef::as_ref), action).await?;
-    let fields = fields?;
-    fields.text("referenceId", NAME)?;
-    Ok((actor, fields))
+fn applied(subscription: &tollkeeper::SubscriptionView) -> Value {
+    json!({ "mode": "applied", "subscription": subscription })
 }
 
-/// Does what was begun also when the caller goes away: between a provider's answer and our own row is a bad moment to
-/// stop.
-async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::spawn(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => match error.try_into_panic() {
-            Ok(cause) => panic::resume_unwind(cause),
-            Err(_) => Err(Error::Unavailable { code: "stopping", message: "This server is stopping".into() }),
+fn hosted(url: &str) -> Value {
+    json!({ "mode": "hosted", "url": url })
+}
+
+/// Something that may be done, with the rest of its body still to be judged.
+struct Asked<'a> {
+    app: &'a App,
+    /// Who is counted.
+    line: (String, String),
+    actor: Actor,
+    fields: Fields,
+}
+
+/// Reads the body and asks whether the caller may do this.
+async fn begin<'a>(app: &'a App, caller: &Caller, request: Request, action: Action) -> Result<Asked<'a>, Problem> {
+    let (parts, content) = request.into_parts();
+    let in_query = query::value(&parts.uri, "referenceId");
+    caller.may_begin(app, in_query.as_deref(), action)?;
+    let (bytes, _place) = body::read(app, content, app.config.limits.api_body_bytes()).await?;
+    let fields = body::parse(&parts.headers, &bytes);
+    let in_body = fields.as_ref().ok().and_then(Fields::reference);
+    let reference = named(caller, in_query.as_deref(), in_body)?;
+    let actor = caller.authorize(app, reference, action).await?;
+    let fields = fields?;
+    fields.text("referenceId", NAME)?;
+    Ok(Asked { app, line: (actor.organization_id().to_string(), caller.name().to_owned()), actor, fields })
+}
+
+impl Asked<'_> {
+    /// Does it, unless this caller did too much of it for this organization a moment ago; to the end in any case. What the
+    /// engine finds wrong at once costs no provider anything, and is not counted.
+    async fn act<T, Work>(self, work: impl FnOnce(Tollkeeper, Actor) -> Work) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        Work: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let calls = &self.app.provider_calls;
+        calls
+            .take(self.line.clone(), Instant::now(), Duration::ZERO)
+            .map_err(|wait| Problem::too_often("Too many requests for this organization", wait))?;
+        let done = to_the_end(work(self.app.engine.clone(), self.actor)).await;
+        if matches!(done, Err(Error::Invalid { .. } | Error::Forbidden { .. })) {
+            calls.give_back(&self.line);
+        }
+        Ok(done?)
+    }
+}
+
+/// The reference, which query and body may name.
+fn named<'a>(caller: &Caller, in_query: Option<&'a str>, in_body: Option<&'a str>) -> Result<Option<&'a str>, Problem> {
+    match (in_query, in_body) {
+        (Some(one), Some(two)) if one != two => match caller.only() {
+            // Of two that differ, the foreign one decides.
+            Some(only) if only.as_str() == one => Ok(Some(two)),
+            Some(_) => Ok(Some(one)),
+            None => {
+                let sentence = "The query and the body name two organizations: name one";
+                Err(Problem::field("referenceId", "ambiguous_reference", sentence))
+            }
         },
+        (one, two) => Ok(one.or(two)),
     }
 }

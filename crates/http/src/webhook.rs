@@ -31,7 +31,8 @@ pub(crate) async fn receive_chargebee(State(app): State<Shared>, request: Reques
 
 async fn take(app: &App, source: Source, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes = body::read(Request::new(body), app.config.body_limit_bytes).await?;
+    // Its place is kept until it is stored: what waits for the database takes memory too.
+    let (bytes, _place) = body::read(app, body, app.config.limits.body_bytes).await?;
     let document = match app.engine.receive(&source, &parts.headers, bytes).await {
         Ok(Received::New) => r#"{"received":true}"#,
         Ok(Received::Duplicate) => r#"{"received":true,"duplicate":true}"#,

@@ -3,33 +3,21 @@
 use axum::body::Body;
 use http::StatusCode;
 use serde_json::json;
-use tollkeeper_http::Config;
 use tollkeeper_store::member;
 
-use crate::world::{Answer, World, as_admin, plain};
-
-const KEY: &str = "tko_of_the_tests";
-
-async fn world() -> World {
-    World::with(|_| {}, Config { operator_key: Some(KEY.into()), ..Config::default() }).await
-}
-
-async fn operate(world: &World, method: &str, path: &str, body: &str) -> Answer {
-    let request = plain(method, path).header("authorization", format!("Bearer {KEY}"));
-    world.send(request.body(Body::from(body.to_owned())).unwrap()).await
-}
+use crate::world::{World, as_admin, operated, plain};
 
 #[tokio::test]
 async fn an_organization_told_by_an_operator_gets_its_customer_and_its_end() {
-    let world = world().await;
-    let told = operate(&world, "PUT", "/admin/api/organizations/org_1", r#"{"displayName":"Acme"}"#).await;
+    let world = World::with(|_| {}, operated()).await;
+    let told = world.operate("PUT", "/admin/api/organizations/org_1", r#"{"displayName":"Acme"}"#).await;
     assert_eq!(told.status, StatusCode::NO_CONTENT, "{told:?}");
     assert_eq!(world.billing.calls(), ["create_customer"]);
     world.subscribe(r#"{"plan":"growth"}"#).await;
     assert_eq!(world.get("/gate/sso").await.status, StatusCode::OK);
 
     for _ in 0..2 {
-        let ended = operate(&world, "DELETE", "/admin/api/organizations/org_1", "").await;
+        let ended = world.operate("DELETE", "/admin/api/organizations/org_1", "").await;
         assert_eq!(ended.status, StatusCode::NO_CONTENT, "{ended:?}");
     }
     assert_eq!(world.get("/gate/sso").await.problem(402, "payment_required")["reason"], "organization_deleted");
@@ -38,10 +26,10 @@ async fn an_organization_told_by_an_operator_gets_its_customer_and_its_end() {
 
 #[tokio::test]
 async fn members_told_by_an_operator_are_a_set() {
-    let world = world().await;
+    let world = World::with(|_| {}, operated()).await;
     let path = "/admin/api/organizations/org_1/members/usr_9";
     for _ in 0..2 {
-        let told = operate(&world, "PUT", path, r#"{"email":"Jane@Acme.test"}"#).await;
+        let told = world.operate("PUT", path, r#"{"email":"Jane@Acme.test"}"#).await;
         assert_eq!(told.status, StatusCode::NO_CONTENT, "{told:?}");
     }
     let members = async || {
@@ -50,13 +38,13 @@ async fn members_told_by_an_operator_are_a_set() {
         all.into_iter().map(|member| json!([member.holder, member.active()])).collect::<Vec<_>>()
     };
     assert_eq!(members().await, [json!(["jane@acme.test", true])]);
-    operate(&world, "DELETE", path, "").await;
+    world.operate("DELETE", path, "").await;
     assert_eq!(members().await, [json!(["jane@acme.test", false])]);
 }
 
 #[tokio::test]
 async fn nobody_else_may() {
-    let with_key = world().await;
+    let with_key = World::with(|_| {}, operated()).await;
     let without_key = World::new().await;
     for path in ["/admin/api/organizations/org_1", "/admin/api/organizations/org_1/members/usr_1"] {
         for method in ["PUT", "DELETE"] {
@@ -64,7 +52,7 @@ async fn nobody_else_may() {
             with_key.send(admin).await.problem(401, "unauthenticated");
             let nobody = plain(method, path).body(Body::empty()).unwrap();
             with_key.send(nobody).await.problem(401, "unauthenticated");
-            operate(&without_key, method, path, "{}").await.problem(401, "unauthenticated");
+            without_key.operate(method, path, "{}").await.problem(401, "unauthenticated");
         }
     }
     assert!(with_key.billing.calls().is_empty());
@@ -72,7 +60,7 @@ async fn nobody_else_may() {
 
 #[tokio::test]
 async fn what_an_operator_tells_is_checked() {
-    let world = world().await;
+    let world = World::with(|_| {}, operated()).await;
     let long = "x".repeat(300);
     for (path, body, field) in [
         ("/admin/api/organizations/org_1".to_owned(), r#"{"displayName":5}"#, "displayName"),
@@ -82,7 +70,7 @@ async fn what_an_operator_tells_is_checked() {
         ("/admin/api/organizations/%00".to_owned(), "{}", "id"),
         ("/admin/api/organizations/%FF".to_owned(), "{}", "id"),
     ] {
-        let answer = operate(&world, "PUT", &path, body).await;
+        let answer = world.operate("PUT", &path, body).await;
         assert_eq!((answer.status.as_u16(), answer.json()["field"].as_str()), (400, Some(field)), "{path} {body}");
     }
     assert!(world.billing.calls().is_empty());

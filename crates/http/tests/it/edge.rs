@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use crate::{
     fakes::{PlayedBilling, PlayedIdentity, Still},
-    world::{APP, OTHER, World, as_admin, plain},
+    world::{APP, OTHER, World, as_admin, limited, plain},
 };
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_panic_is_a_problem_and_tells_nothing() {
 
 #[tokio::test]
 async fn what_takes_too_long_is_given_up() {
-    let config = Config { request_timeout: Duration::from_millis(10), ..Config::default() };
+    let config = limited(|limits| limits.request_time = Duration::from_millis(10));
     let world = World::with(|_| {}, config).await;
     let request = plain("GET", "/api/session").header("authorization", "Bearer silence").body(Body::empty()).unwrap();
     world.send(request).await.problem(503, "timeout");
@@ -131,6 +131,30 @@ async fn figures_are_kept_by_route_and_not_by_path() {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert!(!text.contains("nowhere") && !text.contains("secret"));
+}
+
+#[tokio::test]
+async fn figures_tell_how_the_inbox_stands() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let config = Config { metrics: Some(recorder.handle()), ..Config::default() };
+    let world = World::with(|_| {}, config).await;
+    let figures = async || String::from_utf8(world.get("/metrics").await.body.to_vec()).unwrap();
+    let delivery = plain("POST", "/api/webhooks/chargebee").header("authorization", "Basic good");
+    world.send(delivery.body(Body::from(r#"{"id":"ev_1"}"#)).unwrap()).await.ok();
+    let text = figures().await;
+    for line in [
+        r#"tollkeeper_inbox_deliveries{source="chargebee",state="pending"} 1"#,
+        r#"tollkeeper_inbox_deliveries{source="chargebee",state="dead"} 0"#,
+        "tollkeeper_http_requests_in_flight 1",
+        "tollkeeper_http_body_bytes 0",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // Whoever reads them often does not keep the database busy; whoever reads them without it gets what was known.
+    world.engine.database().close().await;
+    let text = figures().await;
+    assert!(text.contains(r#"tollkeeper_inbox_deliveries{source="chargebee",state="pending"} 1"#), "{text}");
 }
 
 #[tokio::test]

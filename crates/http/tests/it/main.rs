@@ -3,11 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod admin;
+mod changes;
 mod edge;
 mod fakes;
 mod gate;
+mod keys;
+mod limits;
+mod operator;
 mod refusals;
 mod session;
+mod sockets;
 mod subscription;
 mod webhook;
 mod world;

@@ -166,7 +166,7 @@ async fn a_provider_that_fails_is_told_by_kind_and_not_quoted() {
         (ErrorKind::OutcomeUnknown, 503, "provider_unavailable"),
         (ErrorKind::Declined, 402, "payment_declined"),
         (ErrorKind::Rejected, 502, "provider_rejected"),
-        (ErrorKind::Conflict, 502, "provider_rejected"),
+        (ErrorKind::Conflict, 409, "state_forbids"),
         (ErrorKind::NotFound, 502, "provider_rejected"),
     ] {
         let world = World::new().await;

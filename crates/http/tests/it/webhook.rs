@@ -1,9 +1,8 @@
 //! The door for deliveries.
 
 use axum::body::Body;
-use tollkeeper_http::Config;
 
-use crate::world::{Answer, World, plain};
+use crate::world::{Answer, World, limited, plain};
 
 async fn deliver(world: &World, path: &str, header: (&str, &str), body: &str) -> Answer {
     let request = plain("POST", path).header(header.0, header.1).header("content-type", "text/odd");
@@ -53,7 +52,7 @@ async fn what_nobody_vouches_for_is_refused() {
 
 #[tokio::test]
 async fn what_cannot_be_a_delivery_is_refused() {
-    let config = Config { body_limit_bytes: 1000, ..Config::default() };
+    let config = limited(|limits| limits.body_bytes = 1000);
     let world = World::with(|_| {}, config).await;
     for body in ["", "{", "[]", "nonsense", r#"{"name":"no id"}"#] {
         deliver(&world, "/api/webhooks/chargebee", GOOD, body).await.problem(400, "invalid_delivery");

@@ -6,12 +6,12 @@ use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
-use tollkeeper::{Catalog, Db, Settings, Tollkeeper};
+use tollkeeper::{Catalog, Db, Scope, Settings, Tollkeeper};
 use tollkeeper_core::{
     catalog::{Addon, Grant, Interval, Plan, Policy, Price},
     snapshot::ItemType,
 };
-use tollkeeper_http::Config;
+use tollkeeper_http::{Config, Limits};
 use tollkeeper_store::Options;
 use tower::ServiceExt;
 
@@ -74,6 +74,22 @@ impl World {
         self.send(as_admin("POST", path).body(Body::from(body.to_owned())).unwrap()).await
     }
 
+    /// Asks with a bearer.
+    pub(crate) async fn ask(&self, bearer: &str, method: &str, path: &str, body: &str) -> Answer {
+        let request = plain(method, path).header("authorization", format!("Bearer {bearer}"));
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// Asks as the operator.
+    pub(crate) async fn operate(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(OPERATOR, method, path, body).await
+    }
+
+    /// Makes an API key; answers its secret.
+    pub(crate) async fn key(&self, scopes: &[Scope], organization: Option<&str>) -> String {
+        self.engine.create_key("a test", scopes, organization.map(Into::into)).await.unwrap().1
+    }
+
     /// Buys a plan; answers the row's id.
     pub(crate) async fn subscribe(&self, body: &str) -> String {
         let answer = self.post("/api/subscription/create", body).await;
@@ -83,6 +99,21 @@ impl World {
         assert_eq!(landed.status, StatusCode::SEE_OTHER);
         id
     }
+}
+
+/// The operator key of worlds that have one.
+pub(crate) const OPERATOR: &str = "tko_of_the_tests";
+
+/// With an operator key.
+pub(crate) fn operated() -> Config {
+    Config { operator_key: Some(OPERATOR.into()), ..Config::default() }
+}
+
+/// With other limits.
+pub(crate) fn limited(adjust: impl FnOnce(&mut Limits)) -> Config {
+    let mut config = Config::default();
+    adjust(&mut config.limits);
+    config
 }
 
 pub(crate) fn as_admin(method: &str, path: &str) -> http::request::Builder {
@@ -129,7 +160,14 @@ impl Answer {
 }
 
 fn price(id: &str, interval: Interval, currency: &str) -> Price {
-    Price { id: id.into(), provider: "chargebee".into(), interval, currency: currency.parse().unwrap(), amount: 1900 }
+    let currency = currency.parse().unwrap();
+    let amount = match id {
+        "growth-plan-monthly" => 4900,
+        "extra-projects-monthly" => 500,
+        "starter-plan-yearly" => 19_000,
+        _ => 1900,
+    };
+    Price { id: id.into(), provider: "chargebee".into(), interval, currency, amount, per_seat: false }
 }
 
 fn plan(name: &str, features: &[(&str, Grant)], seats: Option<u64>, prices: Vec<Price>) -> Plan {

@@ -1,12 +1,8 @@
-//! Providers that are played: they do what they are told, and remember what they were asked.
+//! The billing provider of the play.
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
@@ -14,102 +10,18 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tokio::sync::{Notify, Semaphore};
 use tollkeeper_core::{
-    ids::{
-        EventId, OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, Source, SubscriptionId, UserId,
-    },
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, Source, SubscriptionId},
     ports::{
-        AuthError, Billing, CancelWhen, CheckoutPage, CheckoutRequest, CheckoutState, CustomerPatch, CustomerRecord,
-        DecodeError, ErrorKind, Hint, Identity, Inbound, NewCustomer, OrganizationRecord, ProviderError, Session,
-        Subject, UserRecord, Verified, VerifyError,
+        Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
+        CustomerPatch, CustomerRecord, DecodeError, ErrorKind, Hint, HostedChange, Inbound, Listed, NewCustomer,
+        NextInvoice, Pace, Page, ProviderError, Quote, Verified, VerifyError,
     },
-    snapshot::{Item, ItemType, Origin, Phase, Snapshot},
-    time::{Clock, MachineTime, Timestamp},
+    snapshot::{Item, ItemType, Origin, Phase, ScheduledItems, Snapshot},
+    subscription::CheckoutItem,
+    time::{MachineTime, Timestamp},
 };
 
-/// A clock that stands still.
-pub(crate) struct Still(AtomicI64);
-
-impl Still {
-    pub(crate) fn new() -> Self {
-        Self(AtomicI64::new(1_750_000_000))
-    }
-}
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_seconds(self.0.load(Ordering::Relaxed))
-    }
-    fn machine_now(&self) -> MachineTime {
-        MachineTime::from_unix_seconds(self.0.load(Ordering::Relaxed))
-    }
-}
-
-fn envelope(verified: &Verified) -> Result<Hint, DecodeError> {
-    let value: serde_json::Value =
-        serde_json::from_slice(verified.body()).map_err(|error| DecodeError(error.to_string()))?;
-    let id = value["id"].as_str().ok_or_else(|| DecodeError("no id".into()))?;
-    Ok(Hint {
-        event_id: EventId::from(id),
-        event_type: "played".into(),
-        occurred_at: None,
-        subject: Subject::Other,
-        content: None,
-    })
-}
-
-/// Proves whoever says `ROLE:ORGANIZATION`.
-pub(crate) struct PlayedIdentity;
-
-impl Inbound for PlayedIdentity {
-    fn source(&self) -> Source {
-        "scalekit".into()
-    }
-    fn verify(&self, headers: &HeaderMap, body: Bytes, _now: MachineTime) -> Result<Verified, VerifyError> {
-        match headers.get("webhook-signature") {
-            // The signature of the play: the length of the raw body.
-            Some(signature) if signature.as_bytes() == body.len().to_string().as_bytes() => {
-                Ok(Verified::vouched(self.source(), body))
-            }
-            Some(_) => Err(VerifyError::Mismatch),
-            None => Err(VerifyError::Missing("webhook-signature")),
-        }
-    }
-    fn envelope(&self, verified: &Verified) -> Result<Hint, DecodeError> {
-        envelope(verified)
-    }
-    fn decode(&self, verified: &Verified) -> Result<Hint, DecodeError> {
-        envelope(verified)
-    }
-}
-
-#[async_trait]
-impl Identity for PlayedIdentity {
-    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Session, AuthError> {
-        let (role, organization) = match token {
-            "expired" => return Err(AuthError::Expired),
-            "keyless" => return Err(AuthError::KeysUnavailable),
-            "panic" => panic!("played"),
-            "silence" => std::future::pending().await,
-            other => other.split_once(':').ok_or(AuthError::Invalid("the inner reason"))?,
-        };
-        Ok(Session {
-            user_id: UserId::from("usr_1"),
-            organization_id: Some(organization).filter(|it| !it.is_empty()).map(OrganizationId::from),
-            session_id: None,
-            roles: vec![role.into()],
-            permissions: vec!["billing:read".into()],
-            email: Some("ada@example.com".into()),
-            expires_at: now.plus(Duration::from_secs(60)),
-            is_own_organization: false,
-        })
-    }
-    async fn organization(&self, _id: &OrganizationId) -> Result<Option<OrganizationRecord>, ProviderError> {
-        Ok(None)
-    }
-    async fn user(&self, _id: &UserId) -> Result<Option<UserRecord>, ProviderError> {
-        Ok(None)
-    }
-}
+use super::envelope;
 
 #[derive(Default)]
 struct Books {
@@ -118,12 +30,15 @@ struct Books {
     customers: HashMap<ProviderCustomerId, CustomerRecord>,
     pages: HashMap<String, (CheckoutPage, CheckoutRequest)>,
     subscriptions: HashMap<ProviderSubscriptionId, Snapshot>,
+    /// What a change costs.
+    price: i64,
+    cancels: Vec<CancelWhen>,
 }
 
 /// Bills nobody.
 pub(crate) struct PlayedBilling {
     books: Mutex<Books>,
-    /// Checkouts take a permit before they answer.
+    /// Checkouts and lists take a permit before they answer.
     pub(crate) pace: Semaphore,
     /// Told when a checkout was asked for.
     pub(crate) asked_for: Notify,
@@ -164,18 +79,7 @@ impl PlayedBilling {
                 version: Some(1),
                 provider_status: "active".into(),
                 phase: Phase::Active,
-                items: request
-                    .items
-                    .iter()
-                    .map(|item| Item {
-                        item_price_id: item.price_id.clone(),
-                        item_type: item.item_type,
-                        quantity: item.quantity,
-                        unit_price: None,
-                        amount: None,
-                        currency: None,
-                    })
-                    .collect(),
+                items: request.items.iter().map(item).collect(),
                 period_start: Some(Timestamp::from_unix_seconds(1_750_000_000)),
                 period_end: Some(Timestamp::from_unix_seconds(1_752_600_000)),
                 trial_start: None,
@@ -186,11 +90,43 @@ impl PlayedBilling {
                 dues: None,
                 scheduled: None,
                 currency: Some("USD".parse().unwrap()),
+                pause_at: None,
                 observed_at: Timestamp::from_unix_seconds(1_750_000_000),
             };
             assert_eq!(snapshot.items[0].item_type, ItemType::Plan);
             books.subscriptions.insert(id, snapshot);
         }
+    }
+
+    /// What a change costs from now on.
+    pub(crate) fn charge(&self, amount: i64) {
+        self.books.lock().unwrap().price = amount;
+    }
+
+    /// Changes a subscription behind our back.
+    pub(crate) fn edit(&self, row: &str, edit: impl FnOnce(&mut Snapshot)) {
+        let mut books = self.books.lock().unwrap();
+        let snapshot = books.subscriptions.get_mut(row).unwrap();
+        snapshot.version = snapshot.version.map(|version| version + 1);
+        edit(snapshot);
+    }
+
+    /// How cancellations were asked for.
+    pub(crate) fn cancels(&self) -> Vec<CancelWhen> {
+        self.books.lock().unwrap().cancels.clone()
+    }
+
+    fn edited(
+        &self,
+        what: &'static str,
+        id: &ProviderSubscriptionId,
+        edit: impl FnOnce(&mut Snapshot),
+    ) -> Result<Snapshot, ProviderError> {
+        let mut books = self.asked(what)?;
+        let snapshot = books.subscriptions.get_mut(id).unwrap();
+        snapshot.version = snapshot.version.map(|version| version + 1);
+        edit(snapshot);
+        Ok(snapshot.clone())
     }
 
     /// Plays somebody else's row on the page.
@@ -254,6 +190,7 @@ impl Billing for PlayedBilling {
         let record = CustomerRecord {
             id: id.clone(),
             organization_id: Some(new.organization_id.clone()),
+            display_name: Some(new.display_name.clone()),
             email: new.email.clone(),
             deleted: false,
         };
@@ -309,28 +246,120 @@ impl Billing for PlayedBilling {
         when: CancelWhen,
         _key: &str,
     ) -> Result<Snapshot, ProviderError> {
-        let mut books = self.asked("cancel")?;
-        let snapshot = books.subscriptions.get_mut(id).unwrap();
-        snapshot.version = snapshot.version.map(|version| version + 1);
-        match when {
+        let snapshot = self.edited("cancel", id, |snapshot| match when {
             CancelWhen::PeriodEnd => snapshot.cancel_at = snapshot.period_end,
-            CancelWhen::Now => {
+            CancelWhen::Now | CancelWhen::NowCredited => {
                 snapshot.phase = Phase::Ended;
                 snapshot.provider_status = "cancelled".into();
                 snapshot.ended_at = Some(snapshot.observed_at);
             }
-        }
-        Ok(snapshot.clone())
+        })?;
+        self.books.lock().unwrap().cancels.push(when);
+        Ok(snapshot)
     }
     async fn undo_cancellation(&self, id: &ProviderSubscriptionId, _key: &str) -> Result<Snapshot, ProviderError> {
-        let mut books = self.asked("undo_cancellation")?;
-        let snapshot = books.subscriptions.get_mut(id).unwrap();
-        snapshot.version = snapshot.version.map(|version| version + 1);
-        snapshot.cancel_at = None;
-        Ok(snapshot.clone())
+        self.edited("undo_cancellation", id, |snapshot| snapshot.cancel_at = None)
     }
+    async fn preview(&self, _id: &ProviderSubscriptionId, change: &ChangeRequest) -> Result<Quote, ProviderError> {
+        let price = self.asked("preview")?.price;
+        let now = change.when == ChangeWhen::Now;
+        Ok(Quote {
+            currency: "USD".parse().unwrap(),
+            amount_due: if now { price } else { 0 },
+            credit: 0,
+            lines: Vec::new(),
+            next_invoice: Some(NextInvoice { at: None, amount: price }),
+            proration_date: Timestamp::from_unix_seconds(1_750_000_000),
+        })
+    }
+    async fn change(
+        &self,
+        id: &ProviderSubscriptionId,
+        change: &ChangeRequest,
+        _key: &str,
+    ) -> Result<Changed, ProviderError> {
+        let items: Vec<_> = change.items.iter().map(item).collect();
+        let snapshot = self.edited("change", id, |snapshot| match change.when {
+            ChangeWhen::Now => {
+                snapshot.items = items;
+                snapshot.scheduled = None;
+            }
+            ChangeWhen::PeriodEnd => {
+                snapshot.scheduled = Some(ScheduledItems {
+                    price_id: Some(items[0].item_price_id.clone()),
+                    seats: Some(items[0].quantity),
+                    items,
+                    at: snapshot.period_end.unwrap(),
+                });
+            }
+        })?;
+        Ok(Changed { snapshot, charged: None })
+    }
+    async fn undo_change(&self, id: &ProviderSubscriptionId, _key: &str) -> Result<Snapshot, ProviderError> {
+        self.edited("undo_change", id, |snapshot| snapshot.scheduled = None)
+    }
+    async fn hosted_change(&self, change: &HostedChange) -> Result<CheckoutPage, ProviderError> {
+        drop(self.asked("hosted_change")?);
+        Ok(CheckoutPage {
+            reference: format!("{}-change", change.subscription_id),
+            url: Some(format!("https://pay.example.com/change/{}", change.subscription_id)),
+            expires_at: Timestamp::from_unix_seconds(1_750_003_600),
+            state: CheckoutState::Open,
+            subscription_id: Some(change.subscription_id.clone()),
+            customer_id: Some(change.customer_id.clone()),
+            provider_subscription_id: Some(change.id.clone()),
+        })
+    }
+    async fn pause(
+        &self,
+        id: &ProviderSubscriptionId,
+        when: ChangeWhen,
+        _until: Option<Timestamp>,
+        _key: &str,
+    ) -> Result<Snapshot, ProviderError> {
+        self.edited("pause", id, |snapshot| match when {
+            ChangeWhen::Now => snapshot.phase = Phase::Paused,
+            ChangeWhen::PeriodEnd => snapshot.pause_at = snapshot.period_end,
+        })
+    }
+    async fn resume(&self, id: &ProviderSubscriptionId, _key: &str) -> Result<Snapshot, ProviderError> {
+        self.edited("resume", id, |snapshot| {
+            snapshot.phase = Phase::Active;
+            snapshot.pause_at = None;
+        })
+    }
+    async fn subscriptions(
+        &self,
+        _since: Option<Timestamp>,
+        _page: Option<&str>,
+    ) -> Result<Page<Listed>, ProviderError> {
+        drop(self.pace.acquire().await.unwrap());
+        let books = self.asked("subscriptions")?;
+        let listed = books.subscriptions.values().map(|it| Listed { snapshot: it.clone(), is_complete: true });
+        Ok(Page { rows: listed.collect(), next: None })
+    }
+    async fn customers(
+        &self,
+        _since: Option<Timestamp>,
+        _page: Option<&str>,
+    ) -> Result<Page<CustomerRecord>, ProviderError> {
+        drop(self.pace.acquire().await.unwrap());
+        Ok(Page { rows: self.asked("customers")?.customers.values().cloned().collect(), next: None })
+    }
+    fn set_pace(&self, _pace: Arc<dyn Pace>) {}
     async fn portal(&self, customer: &ProviderCustomerId, back: &str) -> Result<String, ProviderError> {
         drop(self.asked("portal")?);
         Ok(format!("https://portal.example.com/{customer}?back={back}"))
+    }
+}
+
+fn item(line: &CheckoutItem) -> Item {
+    Item {
+        item_price_id: line.price_id.clone(),
+        item_type: line.item_type,
+        quantity: line.quantity,
+        unit_price: None,
+        amount: None,
+        currency: Some("USD".parse().unwrap()),
     }
 }

@@ -1,0 +1,95 @@
+//! Work that goes on when its caller goes away, and reconciliations that somebody asks for later.
+
+use std::{
+    collections::VecDeque,
+    panic,
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::sync::watch;
+use tollkeeper::{Error, Extent, Report, Tollkeeper};
+
+use crate::problem::Problem;
+
+/// Reconciliations that are remembered, of this process.
+const MOST: usize = 32;
+
+/// Does what was begun also when the caller goes away: between a provider's answer and our own row is a bad moment to
+/// stop.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(cause) => panic::resume_unwind(cause),
+            Err(_) => Err(Error::Unavailable { code: "stopping", message: "This server is stopping".into() }),
+        },
+    }
+}
+
+/// What a reconciliation came to; `None` while it runs.
+type Outcome = Option<Result<Report, Problem>>;
+
+/// The reconciliations that were asked for lately, the newest last.
+#[derive(Default)]
+pub(crate) struct Jobs(Mutex<VecDeque<Job>>);
+
+/// One of them.
+#[derive(Clone)]
+pub(crate) struct Job {
+    id: String,
+    outcome: watch::Receiver<Outcome>,
+}
+
+impl Jobs {
+    /// Begins one; it goes on whoever stops waiting for it.
+    ///
+    /// # Errors
+    /// 503, when too many are running.
+    pub(crate) fn begin(&self, id: String, engine: &Tollkeeper, extent: Extent) -> Result<Job, Problem> {
+        let (done, outcome) = watch::channel(None);
+        let job = Job { id, outcome };
+        {
+            let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if jobs.len() >= MOST {
+                let over = jobs.iter().position(|job| !job.is_running());
+                jobs.remove(over.ok_or_else(|| Problem::later("overloaded", "Too many reconciliations are running"))?);
+            }
+            jobs.push_back(job.clone());
+        }
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            let outcome = engine.reconcile(&extent).await;
+            if let Err(error) = &outcome {
+                tracing::warn!(%error, ?extent, "a reconciliation did not come to its end: {error}");
+            }
+            done.send_replace(Some(outcome.map_err(|error| Problem::from(error).logged())));
+        });
+        Ok(job)
+    }
+
+    /// Finds one by its id.
+    pub(crate) fn find(&self, id: &str) -> Option<Job> {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.iter().find(|job| job.id == id).cloned()
+    }
+}
+
+impl Job {
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok()
+    }
+
+    /// What came out of it, once it is over.
+    pub(crate) async fn report(mut self) -> Result<Report, Problem> {
+        match self.outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().expect("that was waited for"),
+            Err(_) => Err(Problem::internal("a reconciliation panicked")),
+        }
+    }
+}
