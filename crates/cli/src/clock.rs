@@ -15,6 +15,9 @@ use tollkeeper_core::time::{MachineTime, Timestamp};
 /// How often a sandbox in another process is asked for its clock.
 const POLL: Duration = Duration::from_millis(250);
 
+/// How long a sandbox may take to answer, also while its clock moves.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Machine time, and business time as machine time plus an offset.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clocks {
@@ -51,15 +54,21 @@ struct SandboxClock {
     offset_seconds: i64,
 }
 
+/// Sets business time to that of a sandbox in another process; says whether it moved.
+pub(crate) async fn read(url: &str, clocks: &Clocks, client: &reqwest::Client) -> reqwest::Result<bool> {
+    let answer = client.get(url).timeout(PATIENCE).send().await?.error_for_status()?;
+    let clock: SandboxClock = answer.json().await?;
+    Ok(clocks.set_offset(clock.offset_seconds.saturating_mul(1_000_000)))
+}
+
 /// Follows the clock of a sandbox in another process, for as long as the process lives.
 pub(crate) async fn follow(url: String, clocks: Clocks, engine: Tollkeeper, client: reqwest::Client) {
     let mut told = false;
     loop {
-        let answer = async { client.get(&url).send().await?.error_for_status()?.json::<SandboxClock>().await }.await;
-        match answer {
-            Ok(clock) => {
+        match read(&url, &clocks, &client).await {
+            Ok(moved) => {
                 told = false;
-                if clocks.set_offset(clock.offset_seconds.saturating_mul(1_000_000)) {
+                if moved {
                     engine.clock_moved();
                 }
             }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tollkeeper::{Db, Running, Tollkeeper};
 use tollkeeper_chargebee::Chargebee;
+use tollkeeper_http::Limits;
 use tollkeeper_scalekit::scalekit::Scalekit;
 use tollkeeper_store::{Options, Schema};
 
@@ -20,7 +21,8 @@ pub(crate) async fn database(url: &str, migrate: bool) -> anyhow::Result<Db> {
     match db.schema().await.context("reading the database's schema")? {
         Schema::Current => Ok(db),
         Schema::Ahead { .. } => bail!("the database was made by a newer version of tollkeeper: use that one"),
-        Schema::Empty | Schema::Behind { .. } => {
+        Schema::Empty => bail!("the database is empty: run `tollkeeper migrate`, or start the server once"),
+        Schema::Behind { .. } => {
             bail!("the database's schema is older than this program: run `tollkeeper migrate`")
         }
     }
@@ -47,34 +49,31 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
 }
 
-/// How long requests that are open may take once the process is asked to end.
-const GRACE: Duration = Duration::from_secs(35);
+/// How long what is under way may take once the process is asked to end.
+pub(crate) const GRACE: Duration = Duration::from_secs(35);
 
 /// Answers requests until `stop` resolves, then finishes what is open; a connection that never finishes is cut.
 pub(crate) async fn answer(
     listener: TcpListener,
     router: axum::Router,
+    limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
+) {
     let (told, asked) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let server = tollkeeper_http::serve(listener, router, &limits, async move {
         stop.await;
         let _ = told.send(());
     });
     let patience = async {
         // Without an answer the server has ended by itself.
-        if asked.await.is_ok() {
-            tokio::time::sleep(GRACE).await;
-        } else {
+        if asked.await.is_err() {
             std::future::pending::<()>().await;
         }
+        tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        outcome = server => outcome.context("answering requests"),
-        () = patience => {
-            tracing::warn!("some connections did not finish in time: they are cut");
-            Ok(())
-        }
+        () = server => {}
+        () = patience => tracing::warn!("some connections did not finish in time: they are cut"),
     }
 }
 

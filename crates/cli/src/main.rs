@@ -1,6 +1,7 @@
 //! The one binary: it reads files, the environment and the clock, names the adapters, and hands everything down.
 
 mod clock;
+mod command;
 mod compose;
 mod config;
 mod demo;
@@ -10,7 +11,10 @@ mod serve;
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
+
+use command::{events, keys, reconcile, replay};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -33,6 +37,16 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Bring the database's schema to this version
     Migrate,
+    /// Look at deliveries
+    #[command(subcommand)]
+    Events(events::Events),
+    /// Have deliveries worked on again
+    Replay(replay::Replay),
+    /// Compare with the providers and repair what differs; may run beside a server
+    Reconcile(reconcile::Reconcile),
+    /// Make, show and end API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -59,8 +73,8 @@ fn start() -> anyhow::Result<()> {
     // Before any TLS client is made.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
-    let quiet = matches!(cli.command, Command::Demo(_) | Command::Sandbox(_));
-    logs::start(if quiet { "warn" } else { "info" });
+    // Where people read the answer itself, the log only says what is wrong.
+    logs::start(if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(run(cli.command));
     // Tasks that wait for nothing but time must not hold the process.
@@ -70,9 +84,19 @@ fn start() -> anyhow::Result<()> {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(args) => serve::run(args).await,
-        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => {
+            arm_failpoint()?;
+            serve::run(args).await
+        }
+        Command::Demo(args) => {
+            arm_failpoint()?;
+            demo::run(args).await
+        }
         Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Events(command) => events::run(command).await,
+        Command::Replay(args) => replay::run(args).await,
+        Command::Reconcile(args) => reconcile::run(args).await,
+        Command::Keys(command) => keys::run(command).await,
         Command::Migrate => {
             let url = config::database_url_of_process()?;
             let db = compose::database(&url, true).await?;
@@ -86,5 +110,18 @@ async fn run(command: Command) -> anyhow::Result<()> {
             println!("the configuration is good: {} sells {}", config.settings.billing_provider, plans.join(", "));
             Ok(())
         }
+    }
+}
+
+/// In a build with failpoints, arms the one that `TOLLKEEPER_FAILPOINT` names: the process dies there.
+fn arm_failpoint() -> anyhow::Result<()> {
+    if tollkeeper::PLACES.is_empty() {
+        return Ok(());
+    }
+    match std::env::var("TOLLKEEPER_FAILPOINT") {
+        Ok(place) if !tollkeeper::arm(&place) => {
+            bail!("TOLLKEEPER_FAILPOINT: is `{place}`: one of {} is wanted", tollkeeper::PLACES.join(", "))
+        }
+        _ => Ok(()),
     }
 }

@@ -3,18 +3,28 @@
 use std::collections::BTreeMap;
 
 use tollkeeper_core::{
-    catalog::{Addon, Catalog, DEFAULT_GROUP, Grace, Grant, Interval, Plan, Policy, Price},
+    catalog::{Addon, Catalog, DEFAULT_GROUP, Duplicates, Grace, Grant, Interval, Plan, Policy, Price},
     ids::{FeatureName, PlanName},
     money::Currency,
     snapshot::ItemType,
 };
 use toml::Value;
 
-use super::{problems::Problems, section::Section, vars::Vars};
+use super::{
+    problems::Problems,
+    section::{Section, parse_span},
+    vars::Vars,
+};
 
-/// Reads the catalog and the policy. Whatever is wrong goes to `problems`.
-pub(crate) fn read(root: &Section<'_>, vars: &Vars, provider: &str, problems: &Problems) -> Catalog {
-    let policy = policy(root);
+/// Reads the catalog; `policy` is `[policy]`. Whatever is wrong goes to `problems`.
+pub(super) fn read(
+    root: &Section<'_>,
+    policy: &Section<'_>,
+    vars: &Vars,
+    provider: &str,
+    problems: &Problems,
+) -> Catalog {
+    let policy = read_policy(root, policy);
     let mut plans: Vec<_> =
         root.named("plans").into_iter().map(|(name, section)| plan(name, section, problems)).collect();
     let addons = root.named("addons").into_iter().map(|(name, section)| addon(name, section, problems)).collect();
@@ -23,32 +33,33 @@ pub(crate) fn read(root: &Section<'_>, vars: &Vars, provider: &str, problems: &P
         plans = from_vars(vars, provider, problems);
         default_plan = default_plan.or_else(|| plans.first().map(|plan| plan.name.clone()));
     }
-    match Catalog::new(plans, addons, default_plan, policy) {
-        Ok(catalog) => catalog,
-        Err(found) => {
-            found.into_iter().for_each(|problem| problems.add(problem.path, problem.problem));
-            Catalog::default()
-        }
-    }
+    Catalog::new(plans, addons, default_plan, policy).unwrap_or_else(|found| {
+        found.into_iter().for_each(|problem| problems.add(problem.path, problem.problem));
+        Catalog::default()
+    })
 }
 
-fn policy(root: &Section<'_>) -> Policy {
-    let section = root.section("policy");
+fn read_policy(root: &Section<'_>, section: &Section<'_>) -> Policy {
+    let dunning = root.section("dunning");
     let defaults = Policy::default();
-    let policy = Policy {
-        past_due_grace: grace(&section).unwrap_or(defaults.past_due_grace),
+    let final_after = dunning.whole("final_after", 1, 100).and_then(|attempt| u32::try_from(attempt).ok());
+    let duplicates = [("keep", Duplicates::Keep), ("cancel_later", Duplicates::CancelLater)];
+    dunning.done();
+    Policy {
+        past_due_grace: grace(section).unwrap_or(defaults.past_due_grace),
         paused_access: section.flag("paused_access").unwrap_or(defaults.paused_access),
-    };
-    section.done();
-    policy
+        trial_reminder: section.span("trial_reminder").unwrap_or(defaults.trial_reminder),
+        final_attempt: final_after.unwrap_or(defaults.final_attempt),
+        duplicates: section.word("duplicates", &duplicates).unwrap_or(defaults.duplicates),
+    }
 }
 
 fn grace(section: &Section<'_>) -> Option<Grace> {
-    match section.text("past_due_grace")?.as_str() {
+    section.read("past_due_grace", "period_end, none or a time such as 3d", |text| match text {
         "period_end" => Some(Grace::PeriodEnd),
         "none" => Some(Grace::None),
-        _ => section.span("past_due_grace").map(Grace::For),
-    }
+        span => parse_span(span).map(Grace::For),
+    })
 }
 
 fn plan(name: String, section: Section<'_>, problems: &Problems) -> Plan {
@@ -62,7 +73,7 @@ fn plan(name: String, section: Section<'_>, problems: &Problems) -> Plan {
         seats: count("seats"),
         trial_days: section.whole("trial_days", 0, 730).and_then(|days| u32::try_from(days).ok()).unwrap_or(0),
         credits: count("credits"),
-        prices: prices(&section, problems),
+        prices: prices(&section, Sells::Plan, problems),
         past_due_grace: grace(&section),
     };
     section.done();
@@ -70,7 +81,7 @@ fn plan(name: String, section: Section<'_>, problems: &Problems) -> Plan {
 }
 
 fn addon(name: String, section: Section<'_>, problems: &Problems) -> Addon {
-    let prices = prices(&section, problems);
+    let prices = prices(&section, Sells::Addon, problems);
     let once = prices.iter().any(|price| price.interval == Interval::Once);
     let addon = Addon {
         title: section.text("title").unwrap_or_else(|| capitalized(&name)),
@@ -109,7 +120,14 @@ fn grant(value: &Value) -> Option<Grant> {
     }
 }
 
-fn prices(section: &Section<'_>, problems: &Problems) -> Vec<Price> {
+/// What prices are of: seats are bought with a plan, while an add-on is always charged by its quantity.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sells {
+    Plan,
+    Addon,
+}
+
+fn prices(section: &Section<'_>, sells: Sells, problems: &Problems) -> Vec<Price> {
     let mut prices = Vec::new();
     for price in section.listed("prices") {
         let word = price.need_text("interval");
@@ -127,6 +145,7 @@ fn prices(section: &Section<'_>, problems: &Problems) -> Vec<Price> {
             interval,
             currency,
             amount: price.whole("amount", 0, i64::MAX).unwrap_or(0),
+            per_seat: sells == Sells::Plan && price.flag("per_seat").unwrap_or(false),
         });
         price.done();
     }
@@ -151,7 +170,14 @@ fn from_vars(vars: &Vars, provider: &str, problems: &Problems) -> Vec<Plan> {
         }
     };
     let amount = vars.get(&["PRO_PRICE_DISPLAY"], problems).map_or(0, |text| minor_units(&text));
-    let price = |id: String| Price { id: id.into(), provider: provider.into(), interval, currency: dollars(), amount };
+    let price = |id: String| Price {
+        id: id.into(),
+        provider: provider.into(),
+        interval,
+        currency: dollars(),
+        amount,
+        per_seat: false,
+    };
     let plan = |name: &str, prices| Plan {
         name: name.into(),
         title: capitalized(name),

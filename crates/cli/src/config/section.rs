@@ -31,7 +31,9 @@ impl<'a> Section<'a> {
     }
 
     fn wrong<T>(&self, key: &str, found: &Value, wanted: &str) -> Option<T> {
-        self.problems.add(self.path_of(key), format!("is a {}: {wanted} is wanted", found.type_str()));
+        let kind = found.type_str();
+        let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+        self.problems.add(self.path_of(key), format!("is {article} {kind}: {wanted} is wanted"));
         None
     }
 
@@ -83,11 +85,34 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A span of time such as `30s`, `10m`, `12h` or `3d`.
+    /// A span of time such as `30s`, `10m`, `12h` or `3d`; none at all may be the number 0.
     pub(crate) fn span(&self, key: &'static str) -> Option<Duration> {
-        let text = self.text(key)?;
-        parse_span(&text).or_else(|| {
-            self.problems.add(self.path_of(key), format!("is `{text}`: a time such as 30s, 10m, 12h or 3d is wanted"));
+        if let Some(Value::Integer(0)) = self.value(key) {
+            return Some(Duration::ZERO);
+        }
+        self.read(key, "a time such as 30s, 10m, 12h or 3d", parse_span)
+    }
+
+    /// A share such as `1%` or `0.25%`, in hundredths of a percent.
+    pub(crate) fn percent(&self, key: &'static str) -> Option<u32> {
+        self.read(key, "a share from 0% to 100% such as 1% or 0.25%", parse_percent)
+    }
+
+    /// One of several words.
+    pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let find = |text: &str| words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        self.read(key, &known.join(" or "), find)
+    }
+
+    /// A text that `parse` can read, else a problem that says what is wanted.
+    pub(super) fn read<T>(&self, key: &'static str, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = match self.value(key)? {
+            Value::String(text) => text,
+            other => return self.wrong(key, other, wanted),
+        };
+        parse(text).or_else(|| {
+            self.problems.add(self.path_of(key), format!("is `{text}`: {wanted} is wanted"));
             None
         })
     }
@@ -173,7 +198,8 @@ pub(crate) fn fill_in(value: &mut Value, path: &str, vars: &Vars, problems: &Pro
     }
 }
 
-fn parse_span(text: &str) -> Option<Duration> {
+/// What `30s`, `10m`, `12h` or `3d` says.
+pub(super) fn parse_span(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let count: u64 = text[..split].parse().ok()?;
     let unit = match &text[split..] {
@@ -184,4 +210,41 @@ fn parse_span(text: &str) -> Option<Duration> {
         _ => return None,
     };
     count.checked_mul(unit).map(Duration::from_secs)
+}
+
+fn parse_percent(text: &str) -> Option<u32> {
+    let number = text.strip_suffix('%')?.trim_end();
+    let (whole, hundredths) = number.split_once('.').map_or((number, "0"), |(whole, rest)| (whole, rest));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(hundredths) || hundredths.len() > 2 {
+        return None;
+    }
+    let share = whole.parse::<u32>().ok()?.checked_mul(100)? + format!("{hundredths:0<2}").parse::<u32>().ok()?;
+    (share <= 10_000).then_some(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_reads_as_hundredths_of_a_percent() {
+        for (text, share) in [("0%", 0), ("1%", 100), ("0.5%", 50), ("0.25%", 25), ("12.05 %", 1_205), ("100%", 10_000)]
+        {
+            assert_eq!(parse_percent(text), Some(share), "{text}");
+        }
+        for text in ["", "%", "1", "-1%", "+1%", "1.%", ".5%", "0.005%", "100.01%", "99999999999%", "1e2%", "1,5%"] {
+            assert_eq!(parse_percent(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_reads_with_its_unit() {
+        for (text, seconds) in [("0s", 0), ("30s", 30), ("10m", 600), ("12h", 43_200), ("3d", 259_200)] {
+            assert_eq!(parse_span(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "0", "3", "d", "3 d", "-3d", "3w", "1.5h", "99999999999999999999d"] {
+            assert_eq!(parse_span(text), None, "{text}");
+        }
+    }
 }

@@ -1,5 +1,9 @@
 //! What stops the start, and how it is said.
 
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use tollkeeper_core::catalog::{Duplicates, Grace};
 use toml::Table;
 
 use super::{BadConfig, Config, Flags, Problems, Vars};
@@ -84,7 +88,7 @@ fn a_misspelled_or_mistyped_setting_is_named_with_its_path() {
     for path in [
         "sevrer: is not a setting",
         "identity.webhook: is not a setting",
-        "identity.organization_claim: is a integer",
+        "identity.organization_claim: is an integer",
         "plans.growth.trial_days: is -1",
         "plans.growth.features.sso",
         "plans.growth.features.seats",
@@ -168,4 +172,154 @@ fn users_as_organizations_need_no_organization_webhooks() {
     vars.retain(|(name, _)| *name != "SCALEKIT_WEBHOOK_SECRET");
     let config = read(&vars, "[identity]\norganization_claim = 'sub'").unwrap();
     assert!(config.settings.users_are_organizations && !config.organization_webhooks);
+}
+
+const PLAN: &str = "
+    [plans.team]
+    prices = [{ provider = 'chargebee', id = 'pro-monthly', interval = 'month', currency = 'USD', amount = 1500, per_seat = true }]
+";
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    let config = read(&good(), "").unwrap();
+    let policy = config.catalog.policy();
+    assert_eq!((policy.past_due_grace, policy.paused_access), (Grace::PeriodEnd, false));
+    assert_eq!((policy.trial_reminder, policy.final_attempt), (Duration::from_secs(3 * 86_400), 3));
+    assert_eq!(policy.duplicates, Duplicates::Keep);
+    let settings = config.settings;
+    assert_eq!(settings.reconcile_interval, Some(Duration::from_secs(600)));
+    assert_eq!(settings.preview_tolerance, 100, "hundredths of a percent");
+    assert!(settings.requests_per_minute.is_empty(), "the adapter knows what is usual");
+    assert!(settings.secrets.is_empty());
+    assert!(!config.catalog.plans()[1].prices[0].per_seat);
+}
+
+#[test]
+fn every_setting_reaches_whom_it_is_for() {
+    let file = format!(
+        "
+        [policy]
+        past_due_grace = '3d'
+        paused_access = true
+        trial_reminder = '36h'
+        duplicates = 'cancel_later'
+        preview_tolerance = '0.25%'
+        [dunning]
+        final_after = 5
+        [providers.chargebee]
+        requests_per_minute = 900
+        [reconcile]
+        interval = '90s'
+        [http]
+        connections = 7
+        header_time = '2s'
+        header_bytes = 2048
+        requests = 8
+        body_bytes = 4096
+        bodies_bytes = 8192
+        body_time = '3s'
+        request_time = '1m'
+        report_time = '1h'
+        provider_calls = {{ per_minute = 0, burst = 9 }}
+        failed_bearers = {{ per_minute = 10 }}
+        proxies = 1
+        {PLAN}"
+    );
+    let secrets = ("TOLLKEEPER_SECRET", "new-0123456789abcdef0123456789abcdef, old-0123456789abcdef0123456789abcdef,");
+    let config = read(&[good(), vec![secrets]].concat(), &file).unwrap();
+    let policy = config.catalog.policy();
+    assert_eq!((policy.past_due_grace, policy.paused_access), (Grace::For(Duration::from_secs(3 * 86_400)), true));
+    assert_eq!((policy.trial_reminder, policy.final_attempt), (Duration::from_secs(36 * 3_600), 5));
+    assert_eq!(policy.duplicates, Duplicates::CancelLater);
+    assert!(config.catalog.plans()[0].prices[0].per_seat);
+    let settings = config.settings;
+    assert_eq!(settings.reconcile_interval, Some(Duration::from_secs(90)));
+    assert_eq!(settings.preview_tolerance, 25);
+    assert_eq!(settings.requests_per_minute, [("chargebee".into(), 900)].into());
+    let secrets: Vec<_> = settings.secrets.iter().map(|secret| secret.expose_secret().split('-').next()).collect();
+    assert_eq!(secrets, [Some("new"), Some("old")], "the first one seals");
+
+    let limits = config.limits;
+    assert_eq!((limits.connections, limits.requests, limits.proxies), (7, 8, 1));
+    assert_eq!((limits.header_bytes, limits.body_bytes, limits.bodies_bytes), (2_048, 4_096, 8_192));
+    let times = [limits.header_time, limits.body_time, limits.request_time, limits.report_time];
+    assert_eq!(times.map(|time| time.as_secs()), [2, 3, 60, 3_600]);
+    assert_eq!((limits.provider_calls.per_minute, limits.provider_calls.burst), (0, 9));
+    assert_eq!((limits.failed_bearers.per_minute, limits.failed_bearers.burst), (10, 300));
+
+    for off in ["0", "'0s'"] {
+        let config = read(&good(), &format!("[reconcile]\ninterval = {off}")).unwrap();
+        assert_eq!(config.settings.reconcile_interval, None, "{off}");
+    }
+    let config = read(&good(), "[policy]\ntrial_reminder = 0").unwrap();
+    assert_eq!(config.catalog.policy().trial_reminder, Duration::ZERO);
+}
+
+#[test]
+fn a_wrong_value_is_named_with_what_is_wanted() {
+    for (file, said) in [
+        ("policy = 3", "policy: is an integer: a table is wanted"),
+        (
+            "[policy]\npast_due_grace = 'never'",
+            "policy.past_due_grace: is `never`: period_end, none or a time such as 3d is wanted",
+        ),
+        ("[policy]\npaused_access = 'yes'", "policy.paused_access: is a string: true or false is wanted"),
+        ("[policy]\ntrial_reminder = 'soon'", "policy.trial_reminder: is `soon`: a time such as 30s"),
+        ("[policy]\ntrial_reminder = 3", "policy.trial_reminder: is an integer: a time such as 30s"),
+        ("[policy]\nduplicates = 'cancel'", "policy.duplicates: is `cancel`: keep or cancel_later is wanted"),
+        ("[policy]\nduplicates = true", "policy.duplicates: is a boolean: keep or cancel_later is wanted"),
+        ("[policy]\npreview_tolerance = '1'", "policy.preview_tolerance: is `1`: a share from 0% to 100%"),
+        ("[policy]\npreview_tolerance = '101%'", "policy.preview_tolerance: is `101%`: a share from 0% to 100%"),
+        ("[policy]\npreview_tolerance = 1", "policy.preview_tolerance: is an integer: a share from 0% to 100%"),
+        ("[policy]\nfinal_after = 3", "policy.final_after: is not a setting"),
+        ("[dunning]\nfinal_after = 0", "dunning.final_after: is 0: 1 to 100 are possible"),
+        ("[dunning]\nattempts = 3", "dunning.attempts: is not a setting: final_after are"),
+        ("[providers.chargebee]\nrequests_per_minute = 0", "providers.chargebee.requests_per_minute: is 0: 1 to 60000"),
+        ("[providers.chargebee]\nrequests_per_minute = 60001", "providers.chargebee.requests_per_minute: is 60001"),
+        ("[providers.chargebee]\nrate = 1", "providers.chargebee.rate: is not a setting"),
+        ("[providers.abacus]\nrequests_per_minute = 1", "providers.abacus: is not a setting: chargebee are"),
+        ("[reconcile]\ninterval = '10'", "reconcile.interval: is `10`: a time such as"),
+        ("[reconcile]\ninterval = '31d'", "reconcile.interval: is more than 30d"),
+        ("[reconcile]\ninterval = -1", "reconcile.interval: is an integer: a time such as"),
+        ("[reconcile]\nevery = '1h'", "reconcile.every: is not a setting: interval are"),
+        ("[http]\nconnections = 0", "http.connections: is 0: 1 to 1000000 are possible"),
+        ("[http]\nbody_bytes = '1MB'", "http.body_bytes: is a string: a whole number is wanted"),
+        ("[http]\nbodies_bytes = 2048", "http.bodies_bytes: is less than http.body_bytes"),
+        ("[http]\nrequest_time = 0", "http.request_time: is not possible: 1s to 1h are"),
+        ("[http]\nbody_time = '2h'", "http.body_time: is not possible: 1s to 1h are"),
+        ("[http]\nprovider_calls = 60", "http.provider_calls: is an integer: a table is wanted"),
+        ("[http.provider_calls]\nburst = 0", "http.provider_calls.burst: is 0: 1 to 1000000 are possible"),
+        (
+            "[http.failed_bearers]\nper_hour = 1",
+            "http.failed_bearers.per_hour: is not a setting: burst, per_minute are",
+        ),
+        ("[http]\ntimeout = '1s'", "http.timeout: is not a setting"),
+        (
+            "[addons.more]\nprices = [{ provider = 'chargebee', id = 'm', interval = 'month', currency = 'USD', per_seat = true }]",
+            "addons.more.prices[0].per_seat: is not a setting",
+        ),
+        (
+            "[plans.team]\nprices = [{ provider = 'chargebee', id = 'pro-monthly', interval = 'month', currency = 'USD', per_seat = 1 }]",
+            "plans.team.prices[0].per_seat: is an integer: true or false is wanted",
+        ),
+    ] {
+        let found = problems(&good(), file);
+        assert!(found.len() == 1 && found[0].starts_with(said), "{file}: {found:?}");
+    }
+    for secret in ["0123456789", "0123456789abcdef0123456789abcdef,abcdef"] {
+        let found = problems(&[good(), vec![("TOLLKEEPER_SECRET", secret)]].concat(), "");
+        assert!(found.len() == 1 && found[0].starts_with("TOLLKEEPER_SECRET: is shorter than 32 bytes"), "{found:?}");
+        let short = secret.rsplit(',').next().unwrap();
+        assert!(!found[0].contains(short), "a secret is never repeated: {found:?}");
+    }
+}
+
+#[test]
+fn what_something_else_goes_over_is_still_a_setting() {
+    let file = "[server]\nlisten = '127.0.0.1:9000'\napp_url = 'https://file.example.com'";
+    let vars = Vars::default().with(good().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let flags = Flags { listen: Some("127.0.0.1:9001".parse().unwrap()), ..Flags::default() };
+    let config = Config::of(&file.parse().unwrap(), &vars, &flags, Problems::default()).unwrap();
+    assert_eq!(config.listen.port(), 9001);
+    assert_eq!(config.settings.app_url, "https://app.example.com");
 }

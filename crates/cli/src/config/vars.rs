@@ -57,6 +57,12 @@ impl Vars {
         found.map(|(_, value)| value)
     }
 
+    /// The values of one name, separated by commas; empty ones do not count.
+    pub(crate) fn list(&self, name: &str, problems: &Problems) -> Vec<String> {
+        let text = self.get(&[name], problems).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
+    }
+
     /// As [`Vars::get`], and a problem when it is not there.
     pub(crate) fn need(&self, names: &[&str], what: &str, problems: &Problems) -> String {
         self.get(names, problems).unwrap_or_else(|| {

@@ -64,6 +64,7 @@ pub(crate) struct Scene {
     pub(crate) app: String,
     pub(crate) sandbox: String,
     pub(crate) operator_key: String,
+    pub(crate) billing_key: String,
     pub(crate) users_are_organizations: bool,
     pub(crate) organization_webhooks: bool,
     pub(crate) engine: String,
@@ -100,6 +101,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         app: app.clone(),
         sandbox: sandbox.url().to_owned(),
         operator_key: secrets.operator_key.clone(),
+        billing_key: env["CHARGEBEE_API_KEY"].clone(),
         users_are_organizations: config.settings.users_are_organizations,
         organization_webhooks: config.organization_webhooks,
         engine: if db.is_postgres() { "Postgres" } else { "SQLite" }.to_owned(),
@@ -118,9 +120,10 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         "env": env,
     });
     write_private(&folder.path.join("demo.json"), &format!("{told:#}\n"))?;
+    let limits = http.limits.clone();
     let router = tollkeeper_http::router(running.engine().clone(), http);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(compose::answer(listener, router, async move {
+    let server = tokio::spawn(compose::answer(listener, router, limits, async move {
         let _ = stopped.await;
     }));
 
@@ -134,7 +137,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         greeted
     };
     let _ = stop.send(());
-    server.await??;
+    server.await?;
     running.stop().await;
     sandbox.stop().await;
     db.close().await;

@@ -212,5 +212,5 @@ fn walk(db: &TestDb, config: Option<&str>) {
         command.env("TOLLKEEPER_CONFIG", path);
     }
     let (good, said) = run(&mut command);
-    assert!(good && said.contains("All 15 steps hold."), "{said}");
+    assert!(good && said.contains("All 22 steps hold."), "{said}");
 }

@@ -1,8 +1,8 @@
 //! What the log must not know: secrets, tokens, people.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{CARD, World};
+use crate::support::{CARD, World, tollkeeper};
 
 #[tokio::test]
 async fn the_log_names_no_secret_no_token_and_no_person() {
@@ -16,6 +16,15 @@ async fn the_log_names_no_secret_no_token_and_no_person() {
     let started = admin.create(json!({ "plan": "growth", "metadata": { "note": "for our eyes" } })).await.ok();
     world.pay(&started["url"], CARD).await;
     admin.gate_is("sso", 200).await;
+    let shown = admin.post("/api/subscription/preview", json!({ "seats": 9 })).await.ok();
+    let preview = shown["previewToken"].as_str().unwrap();
+    admin.post("/api/subscription/update", json!({ "seats": 9, "previewToken": preview })).await.ok();
+    let mut create = tollkeeper(&["keys", "create", "--name", "backend", "--scope", "read", "--json"]);
+    let made = create.envs(&world.env).env("DATABASE_URL", &database).output().unwrap();
+    let key: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let key = key["secret"].as_str().unwrap();
+    let list = format!("{}/api/subscription/list?referenceId={organization}", server.url);
+    assert_eq!(world.client.get(list).bearer_auth(key).send().await.unwrap().status(), 200);
     admin.post("/api/subscription/cancel", json!({ "when": "now" })).await.ok();
     let refused = world.client.get(format!("{}/api/session", server.url)).bearer_auth(&foreign).send().await.unwrap();
     assert_eq!(refused.status(), 401);
@@ -25,7 +34,7 @@ async fn the_log_names_no_secret_no_token_and_no_person() {
 
     server.process.terminate();
     server.process.end().await;
-    let log = server.process.stderr().join("\n");
+    let log = server.process.stderr().join("\n") + &String::from_utf8_lossy(&made.stderr);
     assert!(log.contains(&organization), "a log that says nothing proves nothing");
     let secrets =
         world.env.iter().filter(|(name, _)| ["_SECRET", "_KEY", "_PASSWORD"].iter().any(|kind| name.ends_with(kind)));
@@ -36,6 +45,8 @@ async fn the_log_names_no_secret_no_token_and_no_person() {
     for (what, text) in [
         ("a token", signature(&admin.token)),
         ("a refused token", signature(&foreign)),
+        ("an API key", key.to_owned()),
+        ("a preview token", preview.to_owned()),
         ("a refused password", "a wrong password".to_owned()),
         ("an e-mail address", "admin@example.test".to_owned()),
         ("a card", CARD.replace(' ', "")),

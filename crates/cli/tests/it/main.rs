@@ -3,13 +3,16 @@
 
 mod authorization;
 mod checkouts;
+mod commands;
 mod deliveries;
 mod demo;
 mod endings;
+mod failpoints;
 mod kills;
 mod lifecycle;
 mod logs;
 mod members;
+mod proof;
 mod settings;
 mod structure;
 mod support;

@@ -1,5 +1,7 @@
 //! Settings that stop the start, and say why.
 
+use std::fs;
+
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -57,10 +59,45 @@ fn everything_that_is_wrong_is_named_at_once() {
         "CHARGEBEE_WEBHOOK_USERNAME",
         "CHARGEBEE_WEBHOOK_PASSWORD",
     ];
-    for command in [&["config", "check"][..], &["serve"]] {
+    let file = "
+        [policy]
+        duplicates = \"drop\"
+        trial_reminder = \"later\"
+        preview_tolerance = 1
+        [dunning]
+        final_after = 0
+        [providers.chargebee]
+        requests_per_minute = 0
+        [reconcile]
+        interval = \"often\"
+        [http]
+        request_time = \"0s\"
+        provider_calls = { burst = 0 }
+        timeout = 3
+        [plans.team]
+        prices = [{ provider = \"chargebee\", id = \"team\", interval = \"month\", currency = \"USD\", per_seat = \"yes\" }]
+    ";
+    fs::write(folder.path().join("tollkeeper.toml"), file).unwrap();
+    let in_file = [
+        "policy.duplicates",
+        "policy.trial_reminder",
+        "policy.preview_tolerance",
+        "dunning.final_after",
+        "providers.chargebee.requests_per_minute",
+        "reconcile.interval",
+        "http.request_time",
+        "http.provider_calls.burst",
+        "http.timeout",
+        "plans.team.prices[0].per_seat",
+    ];
+    for command in [&["config", "check"][..], &["serve"], &["reconcile"], &["keys", "list"]] {
         let (good, said) = run(tollkeeper(command).envs(wrong).current_dir(folder.path()));
         assert!(!good, "{command:?}: {said}");
-        for name in wrong.map(|(name, _)| name).iter().chain(&missing) {
+        for name in wrong.map(|(name, _)| name).iter().chain(&missing).chain(&in_file) {
+            if command[0] != "serve" && command[0] != "config" && name.starts_with("CHARGEBEE_WEBHOOK_") {
+                // A command takes no deliveries in.
+                continue;
+            }
             assert!(said.contains(name), "{command:?} does not name {name}: {said}");
         }
         assert!(!said.contains("sk_test_51"), "{command:?} prints a key: {said}");

@@ -115,9 +115,20 @@ impl World {
     }
 
     pub(crate) async fn serve_at(&self, address: SocketAddr, database_url: &str, args: &[&str]) -> Server {
+        self.serve_with(address, database_url, args, &[]).await
+    }
+
+    /// As [`World::serve_at`], with more in its environment.
+    pub(crate) async fn serve_with(
+        &self,
+        address: SocketAddr,
+        database_url: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Server {
         let listen = address.to_string();
         let mut command = tollkeeper(&[&["serve", "--listen", &listen], args].concat());
-        command.envs(&self.env).env("DATABASE_URL", database_url);
+        command.envs(&self.env).env("DATABASE_URL", database_url).envs(env.iter().copied());
         let mut process = Process::spawn(&mut command);
         let find = |line: &str| Some(line.split_once("listening on ")?.1.split(['"', ' ']).next()?.to_owned());
         let url = process.line("where it listens", find).await;
@@ -320,7 +331,7 @@ impl Person {
 pub(crate) async fn worked_off(db: &Db) {
     until("the inbox is worked off", async || {
         let counts = inbox::counts(db.read().await.unwrap().c()).await.unwrap();
-        counts.iter().all(|(state, count)| *state != inbox::InboxState::Pending || *count == 0).then_some(())
+        counts.iter().all(|(_, state, count)| *state != inbox::InboxState::Pending || *count == 0).then_some(())
     })
     .await;
 }

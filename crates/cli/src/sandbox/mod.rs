@@ -1,5 +1,7 @@
 //! The sandbox as a process of its own, and as part of a demo.
 
+mod trigger;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -18,7 +20,22 @@ use crate::{clock, compose, demo};
 
 /// Flags of `sandbox`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SandboxArgs {
+    #[command(subcommand)]
+    command: Option<SandboxCommand>,
+    #[command(flatten)]
+    world: World,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum SandboxCommand {
+    /// Have a running sandbox send one event
+    Trigger(trigger::Trigger),
+}
+
+#[derive(Debug, clap::Args)]
+struct World {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1:4010")]
     listen: SocketAddr,
@@ -57,6 +74,7 @@ impl Secrets {
                 webhook_username: "chargebee".into(),
                 webhook_password: random_hex::<24>(),
                 gateway_account_id: "gw_sandbox".into(),
+                cancels_unpaid: false,
             },
             tollkeeper: random_hex::<32>(),
             operator_key: format!("tko_{}", random_hex::<24>()),
@@ -122,8 +140,15 @@ pub(crate) fn webhooks(app_url: &str, organizations: bool) -> Webhooks {
     }
 }
 
-/// Runs the sandbox until the process is asked to end.
+/// Runs the sandbox until the process is asked to end, or tells one that runs what to do.
 pub(crate) async fn run(args: SandboxArgs) -> anyhow::Result<()> {
+    match args.command {
+        Some(SandboxCommand::Trigger(trigger)) => trigger::run(trigger).await,
+        None => serve(args.world).await,
+    }
+}
+
+async fn serve(args: World) -> anyhow::Result<()> {
     let app_url = args.app_url.trim_end_matches('/');
     let secrets = Secrets::random();
     let sandbox = secrets.start(args.listen, |_| {}).await?;

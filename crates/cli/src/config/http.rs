@@ -1,0 +1,62 @@
+//! `[http]`: how much the server takes on, and how fast.
+
+use std::time::Duration;
+
+use tollkeeper_http::{Limits, Rate};
+
+use super::{problems::Problems, section::Section};
+
+/// The shortest and the longest time that anything may be given.
+const TIMES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
+/// The most of anything that is counted.
+const MOST: i64 = 1_000_000;
+/// The most bytes of anything: 1 GiB.
+const MOST_BYTES: i64 = 1 << 30;
+
+/// Reads it; what is not there has its default.
+pub(super) fn limits(root: &Section<'_>, problems: &Problems) -> Limits {
+    let section = root.section("http");
+    let defaults = Limits::default();
+    let count = |key, least, most, default| whole(&section, key, least, most).unwrap_or(default);
+    let time = |key, default| {
+        let Some(span) = section.span(key) else { return default };
+        if span < TIMES.0 || span > TIMES.1 {
+            problems.add(section.path_of(key), "is not possible: 1s to 1h are");
+        }
+        span
+    };
+    let rate = |key, default: Rate| {
+        let rate = section.section(key);
+        let part = |key, least| whole(&rate, key, least, MOST).and_then(|number| u32::try_from(number).ok());
+        let read = Rate {
+            per_minute: part("per_minute", 0).unwrap_or(default.per_minute),
+            burst: part("burst", 1).unwrap_or(default.burst),
+        };
+        rate.done();
+        read
+    };
+    let limits = Limits {
+        connections: count("connections", 1, MOST, defaults.connections),
+        header_time: time("header_time", defaults.header_time),
+        header_bytes: count("header_bytes", 1024, MOST_BYTES, defaults.header_bytes),
+        requests: count("requests", 1, MOST, defaults.requests),
+        body_bytes: count("body_bytes", 1024, MOST_BYTES, defaults.body_bytes),
+        bodies_bytes: count("bodies_bytes", 1024, MOST_BYTES, defaults.bodies_bytes),
+        body_time: time("body_time", defaults.body_time),
+        request_time: time("request_time", defaults.request_time),
+        report_time: time("report_time", defaults.report_time),
+        provider_calls: rate("provider_calls", defaults.provider_calls),
+        failed_bearers: rate("failed_bearers", defaults.failed_bearers),
+        proxies: count("proxies", 0, 16, defaults.proxies),
+    };
+    if limits.body_bytes > limits.bodies_bytes {
+        let what = "is less than http.body_bytes: no body of that size would ever be taken";
+        problems.add(section.path_of("bodies_bytes"), what);
+    }
+    section.done();
+    limits
+}
+
+fn whole(section: &Section<'_>, key: &'static str, least: i64, most: i64) -> Option<usize> {
+    section.whole(key, least, most).and_then(|number| usize::try_from(number).ok())
+}
