@@ -65,6 +65,10 @@ impl Billing for Chargebee {
         }
     }
 
+    fn name_as_kept(&self, name: &str) -> String {
+        customer::company(name)
+    }
+
     /// Sent without an idempotency key: a name that goes there and back again within 30 minutes is two changes.
     async fn update_customer(&self, id: &ProviderCustomerId, patch: &CustomerPatch) -> Result<(), ProviderError> {
         let form = customer::change(patch);

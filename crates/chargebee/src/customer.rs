@@ -63,7 +63,7 @@ pub(crate) fn change(patch: &CustomerPatch) -> Form {
 }
 
 /// A name of any length, as long as Chargebee takes it: a customer with half a name pays, a refused one does not.
-fn company(name: &str) -> String {
+pub(crate) fn company(name: &str) -> String {
     name.chars().take(MAX_COMPANY_CHARS).collect()
 }
 

@@ -92,6 +92,8 @@ impl Attempt {
         let code = said.and_then(wire::Refusal::code);
         let is_payment = said.is_some_and(|said| said.kind.as_deref() == Some("payment"));
         match status.as_u16() {
+            // One record is being written by somebody else: that is no reason to ask nothing at all.
+            429 if code == Some("lock_timeout") => ErrorKind::Transient,
             429 => ErrorKind::Throttled(
                 retry_after
                     .and_then(|seconds| seconds.trim().parse().ok())
@@ -106,7 +108,7 @@ impl Attempt {
             400..=499 if is_payment => ErrorKind::Declined,
             // Only Chargebee itself can say that something is not there: a gateway's 404, or one that means the whole
             // site, must not read as "this subscription does not exist".
-            404 if said.is_none() => ErrorKind::Transient,
+            404 if code.is_none() => ErrorKind::Transient,
             404 if code != Some("site_not_found") => ErrorKind::NotFound,
             409 => ErrorKind::Conflict,
             400..=499 if code == Some("duplicate_entry") => ErrorKind::Conflict,

@@ -13,8 +13,10 @@ use tollkeeper_core::ports::Pace;
 const MINUTE: Duration = Duration::from_secs(60);
 /// What background work leaves in the bucket.
 const RESERVE: Duration = Duration::from_secs(15);
-/// How long a request waits for its turn before its caller hears that it must come back.
+/// How long a person waits for a turn before hearing to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long background work waits: it has a queue to go back to, and must not hold up what needs no provider.
+const BACKGROUND: Duration = Duration::from_millis(250);
 
 tokio::task_local! {
     /// Set while a person waits for the answer.
@@ -73,8 +75,9 @@ impl Budget {
 #[async_trait]
 impl Pace for Budget {
     async fn permit(&self) -> Result<(), Duration> {
-        let floor = if PERSON.try_with(|()| ()).is_ok() { Duration::ZERO } else { RESERVE };
-        let until = Instant::now() + PATIENCE;
+        let a_person_waits = PERSON.try_with(|()| ()).is_ok();
+        let (floor, patience) = if a_person_waits { (Duration::ZERO, PATIENCE) } else { (RESERVE, BACKGROUND) };
+        let until = Instant::now() + patience;
         loop {
             let Err(wait) = self.take(floor) else { return Ok(()) };
             if Instant::now() + wait > until {
@@ -120,10 +123,13 @@ mod tests {
     async fn what_waits_gets_its_turn_when_the_bucket_refills() {
         let budget = Budget::per_minute(60);
         at_once(&budget).await;
+        while budget.take(Duration::ZERO).is_ok() {}
         let begun = Instant::now();
         for _ in 0..5 {
-            budget.permit().await.unwrap();
+            for_a_person(budget.permit()).await.unwrap();
         }
+        let wait = budget.permit().await.unwrap_err();
+        assert!(wait > RESERVE, "the background has a queue to wait in: {wait:?}");
         assert_eq!(begun.elapsed().as_secs(), 5, "one a second");
     }
 

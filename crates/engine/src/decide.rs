@@ -107,7 +107,7 @@ impl Tollkeeper {
                     deliveries.lease.is_over();
                 }
                 let view = View { version, ..View::of(&transition.after) };
-                self.inner.gates.put(view, self.machine_now());
+                self.inner.gates.put(id, view, self.machine_now());
                 if transition.changed {
                     self.inner.notices.changed(id);
                 }

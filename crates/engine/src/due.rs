@@ -3,6 +3,7 @@
 use tollkeeper_core::{
     account::Account,
     catalog::Duplicates,
+    gate::access,
     ids::{OrganizationId, SubscriptionId},
     ports::CancelWhen,
     reduce,
@@ -11,7 +12,7 @@ use tollkeeper_core::{
 };
 use tollkeeper_store::subscription;
 
-use crate::{Error, Tollkeeper, decide::cause};
+use crate::{Error, Tollkeeper, change::lease_of, decide::cause};
 
 const ROWS: i64 = 500;
 
@@ -71,24 +72,32 @@ impl Tollkeeper {
         let (Some(first), Some(bought), true) = (&row.duplicate_of, &row.provider_subscription_id, unwanted) else {
             return Ok(());
         };
-        // Only beside one that really runs: that may have ended without our having heard of it.
         let id = &account.organization.id;
-        if let Some(first) = account.subscription(first)
-            && let Some(earlier) = &first.provider_subscription_id
-        {
-            self.refresh(id, &first.provider, earlier, None, &cause::time(), None).await?;
-        }
-        let account = &self.account(id).await?;
-        if account.subscription(first).is_none_or(|first| !first.status.is_live()) {
-            return Ok(());
-        }
-        tracing::warn!(
-            organization.id = %account.organization.id, subscription.id = %row.id, duplicate.of = %first,
-            "a subscription was paid twice: the later one is cancelled and credited"
-        );
-        let key = self.key(row.id.as_str());
-        let answer = self.billing(&row.provider)?.cancel(bought, CancelWhen::NowCredited, &key).await?;
-        self.take_answer(account, &answer, &cause::time()).await?;
+        let owner = format!("{}/{}", self.inner.owner, self.new_subscription_id());
+        let work = async {
+            // Only beside one that really runs: that may have ended without our having heard of it.
+            if let Some(first) = account.subscription(first)
+                && let Some(earlier) = &first.provider_subscription_id
+            {
+                self.refresh(id, &first.provider, earlier, None, &cause::time(), None).await?;
+            }
+            let account = self.account(id).await?;
+            let (catalog, now) = (self.catalog(), self.now());
+            let opens = account.subscription(first).is_some_and(|row| access(row, catalog.policy(), now).granted);
+            let still = account.subscription(&row.id).filter(|row| row.status.is_live());
+            // Never the one that works, beside one that does not.
+            if !opens || still.is_none_or(|row| row.duplicate_of.as_ref() != Some(first)) {
+                return Ok(());
+            }
+            tracing::warn!(
+                organization.id = %id, subscription.id = %row.id, duplicate.of = %first,
+                "a subscription was paid twice: the later one is cancelled and credited"
+            );
+            let key = self.key(row.id.as_str());
+            let answer = self.billing(&row.provider)?.cancel(bought, CancelWhen::NowCredited, &key).await?;
+            self.take_answer(&account, &answer, &cause::time()).await.map(drop)
+        };
+        self.with_lease(&lease_of(id), &owner, work).await?;
         Ok(())
     }
 

@@ -105,6 +105,16 @@ impl Error {
         matches!(self, Self::Provider(error) if error.kind.is_retryable())
     }
 
+    /// How long to wait before the same question may be answered: the provider said so, or is away for a moment.
+    pub(crate) fn try_again_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Provider(ProviderError { kind: ErrorKind::Transient | ErrorKind::OutcomeUnknown, .. }) => {
+                Some(std::time::Duration::from_millis(500))
+            }
+            _ => self.throttled(),
+        }
+    }
+
     /// Whether the provider asked to wait, and how long.
     pub(crate) fn throttled(&self) -> Option<std::time::Duration> {
         match self {

@@ -53,6 +53,7 @@ mod outbox;
 mod provision;
 mod reconcile;
 mod redirect;
+mod resident;
 mod run;
 mod seal;
 mod settings;
@@ -79,7 +80,7 @@ pub use sync::Landing;
 
 pub use tollkeeper_core::{catalog::Catalog, gate::Decision, ids, ports, time::Clock};
 pub use tollkeeper_store::{
-    Db, Schema,
+    Db, Error as StoreFailure, Schema,
     drift::Drift,
     inbox::{Filter as DeliveryFilter, InboxRow as StoredDelivery, InboxState as DeliveryState, Replay},
 };

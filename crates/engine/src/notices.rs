@@ -3,7 +3,15 @@
 //! Polling remains the truth: a notice that is lost loses nothing. They go out in batches of their own and never in the
 //! transaction that writes, because Postgres lets transactions with a notice commit only one after another.
 
-use std::{collections::BTreeSet, mem, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeSet,
+    mem,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +32,8 @@ const MOST: usize = 100_000;
 /// What is to be told.
 #[derive(Default)]
 pub(crate) struct Notices {
+    /// Whether somebody may hear; without, nothing is collected.
+    heard: AtomicBool,
     waiting: Mutex<Waiting>,
     wake: Notify,
 }
@@ -37,6 +47,9 @@ struct Waiting {
 impl Notices {
     /// An organization's version changed.
     pub(crate) fn changed(&self, id: &OrganizationId) {
+        if !self.heard.load(Ordering::Relaxed) {
+            return;
+        }
         let mut waiting = self.waiting.lock().expect("nobody panics while holding it");
         if waiting.changed.len() < MOST {
             waiting.changed.insert(id.clone());
@@ -67,6 +80,7 @@ impl Tollkeeper {
             }
         };
         let Some(listener) = listener else { return };
+        self.inner.notices.heard.store(true, Ordering::Relaxed);
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.tell() => {}

@@ -132,9 +132,14 @@ impl Tollkeeper {
                     format!("{provider} has a customer {} that is not ours: link it or rename it there", record.id),
                 ));
             }
+            let renamed = record.display_name.as_ref().is_some_and(|name| *name != new.display_name);
             let customer = Customer { provider: provider.clone(), id: record.id };
             self.decide(id, cause, |account, _, _| Ok(reduce::customer_created(account, &customer))).await?;
             failpoint("provisioning.linked");
+            if renamed {
+                // It was there before, under an older name.
+                self.push_name(id).await?;
+            }
             return Ok(customer.id);
         }
         Err(Error::conflict(

@@ -45,7 +45,12 @@ impl Tollkeeper {
     ) -> Result<Option<OrganizationId>, Error> {
         let provider = billing.provider();
         if let Some(owner) = self.linked(&provider, LinkKind::Subscription, id.as_str()).await? {
-            return Ok(Some(owner));
+            // Whoever pays now is whose it is, where that is known to us.
+            let payer = match content {
+                Some(content) => self.linked(&provider, LinkKind::Customer, content.customer_id.as_str()).await?,
+                None => None,
+            };
+            return Ok(Some(payer.unwrap_or(owner)));
         }
         let customer = match content {
             Some(content) => Some((content.customer_id.clone(), content.our_id.clone())),
@@ -91,7 +96,7 @@ impl Tollkeeper {
         deliveries: Option<&Deliveries>,
     ) -> Result<Transition, Error> {
         let billing = self.billing(provider)?;
-        for _ in 0..RACES {
+        for round in 0..RACES {
             let account = self.account_with(organization, id.as_str()).await?;
             let deleted = account.organization.is_leaving();
             let row = account
@@ -108,7 +113,12 @@ impl Tollkeeper {
                 (None, Some(row), Some(customer)) => Snapshot::gone(row, id, customer, now),
                 (None, ..) => return Err(Error::NotThere(provider.clone(), id.clone())),
             };
-            if deleted && !matches!(snapshot.phase, Phase::Ended | Phase::NeverStarted) {
+            let ours = account.customer(provider) == Some(&snapshot.customer_id);
+            if deleted && ours && !matches!(snapshot.phase, Phase::Ended | Phase::NeverStarted) {
+                if round > 1 {
+                    // It was cancelled and is alive: looked at again later, not in a circle.
+                    return Err(Error::Contended(id.to_string()));
+                }
                 // Nobody uses it, and somebody pays for it. Ended before anything is written, so that a failure comes again.
                 tracing::warn!(
                     organization.id = %organization, subscription.id = %id,

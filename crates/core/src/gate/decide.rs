@@ -41,8 +41,8 @@ pub struct Entitlements {
 }
 
 /// Where the answer comes from: the open rows, or the default plan, or nothing.
-enum Footing<'a> {
-    Open(Vec<(&'a ViewSubscription, Access)>),
+enum Footing {
+    Open,
     Default,
     Closed(Reason),
 }
@@ -57,43 +57,53 @@ pub fn decide(view: &View, catalog: &Catalog, feature: &str, now: Timestamp) -> 
         if catalog.plan(&name).is_none() {
             return closed(Reason::UnknownFeature, None);
         }
-        return by_row(view, catalog, now, |row| row.plan.as_ref() == Some(&name), Some(&name));
+        return by_row(view, catalog, now, |row| row.bought.plan.as_ref() == Some(&name), Some(&name));
     }
     if let Some(id) = feature.strip_prefix("price:") {
         let has = |row: &ViewSubscription| {
-            row.price_id.as_ref().is_some_and(|price| price.as_str() == id)
-                || row.addons.iter().any(|(price, _)| price.as_str() == id)
+            row.bought.price_id.as_ref().is_some_and(|price| price.as_str() == id)
+                || row.bought.addons.iter().any(|(price, _)| price.as_str() == id)
         };
         return by_row(view, catalog, now, has, None);
     }
     if feature == "subscription" {
         return by_row(view, catalog, now, |_| true, None);
     }
-    if catalog.feature_kind(feature).is_none() {
-        return closed(Reason::UnknownFeature, None);
-    }
+    // What is granted is known; only where nothing is, it must be told apart from what nobody has heard of.
+    let known = |decision: Decision| match catalog.feature_kind(feature) {
+        Some(_) => decision,
+        None => closed(Reason::UnknownFeature, None),
+    };
     match footing(view, catalog, now) {
-        Footing::Open(rows) => {
-            let grant = rows.iter().filter_map(|(row, _)| granted(row, catalog, feature)).reduce(add);
-            let (row, access) = rows
-                .iter()
-                .find(|(row, _)| granted(row, catalog, feature).is_some())
-                .or_else(|| rows.iter().find(|(row, _)| row.plan.is_some()))
-                .unwrap_or(&rows[0]);
-            match grant {
-                Some(grant) => answer(grant, access.reason, row.plan.as_ref(), access.until),
-                None if rows.iter().any(|(row, _)| row.plan.is_none()) => closed(Reason::PlanUnknown, None),
-                None => closed(Reason::PlanLacksFeature, row.plan.as_ref()),
+        Footing::Open => {
+            let mut grant = None;
+            // Who grants it decides, else who has a plan at all, else whoever is open.
+            let mut decides: Option<(u8, &ViewSubscription, Access)> = None;
+            for (row, access) in open(view, catalog, now) {
+                let granted = granted(row, catalog, feature);
+                let weight = if granted.is_some() { 2 } else { u8::from(row.bought.plan.is_some()) };
+                if decides.is_none_or(|(most, ..)| weight > most) {
+                    decides = Some((weight, row, access));
+                }
+                grant = grant.into_iter().chain(granted).reduce(add);
+            }
+            let plan = decides.and_then(|(_, row, _)| row.bought.plan.as_ref());
+            match (grant, decides) {
+                (Some(grant), Some((_, _, access))) => answer(grant, access.reason, plan, access.until),
+                _ if open(view, catalog, now).any(|(row, _)| row.bought.plan.is_none()) => {
+                    known(closed(Reason::PlanUnknown, None))
+                }
+                _ => known(closed(Reason::PlanLacksFeature, plan)),
             }
         }
         Footing::Default => {
             let plan = catalog.default_plan();
             match plan.and_then(|plan| lookup(&plan.features, feature)) {
                 Some(grant) => answer(grant, Reason::DefaultPlan, plan.map(|plan| &plan.name), None),
-                None => closed(Reason::NoSubscription, plan.map(|plan| &plan.name)),
+                None => known(closed(Reason::NoSubscription, plan.map(|plan| &plan.name))),
             }
         }
-        Footing::Closed(reason) => closed(reason, None),
+        Footing::Closed(reason) => known(closed(reason, None)),
     }
 }
 
@@ -108,12 +118,12 @@ pub fn entitlements(view: &View, catalog: &Catalog, now: Timestamp) -> Entitleme
         all.features.insert(feature.clone(), sum);
     };
     match footing(view, catalog, now) {
-        Footing::Open(rows) => {
-            for (row, _) in rows {
+        Footing::Open => {
+            for (row, _) in open(view, catalog, now) {
                 for (features, quantity) in sources(row, catalog) {
                     features.iter().for_each(|(feature, grant)| take(feature, times(*grant, quantity)));
                 }
-                all.plans.extend(row.plan.clone());
+                all.plans.extend(row.bought.plan.clone());
             }
         }
         Footing::Default => {
@@ -127,20 +137,27 @@ pub fn entitlements(view: &View, catalog: &Catalog, now: Timestamp) -> Entitleme
     all
 }
 
-fn footing<'a>(view: &'a View, catalog: &Catalog, now: Timestamp) -> Footing<'a> {
-    let mut open = Vec::new();
+/// The rows that give access now.
+fn open<'a>(
+    view: &'a View,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> impl Iterator<Item = (&'a ViewSubscription, Access)> + Clone {
+    let accesses = view.subscriptions.iter().map(move |row| (row, access::of(row, catalog.policy(), now)));
+    accesses.filter(|(_, access)| access.granted)
+}
+
+fn footing(view: &View, catalog: &Catalog, now: Timestamp) -> Footing {
     let mut blocked = None;
-    for row in &view.subscriptions {
+    for row in view.subscriptions.iter() {
         let access = access::of(row, catalog.policy(), now);
         if access.granted {
-            open.push((row, access));
-        } else if row.status.is_live() && access.reason != Reason::Ended {
+            return Footing::Open;
+        }
+        if row.status.is_live() && access.reason != Reason::Ended {
             // A debt or a pause does not turn into the free plan.
             blocked = Some(access.reason);
         }
-    }
-    if !open.is_empty() {
-        return Footing::Open(open);
     }
     match blocked {
         Some(reason) => Footing::Closed(reason),
@@ -163,17 +180,20 @@ fn by_row(
     default: Option<&PlanName>,
 ) -> Decision {
     match footing(view, catalog, now) {
-        Footing::Open(rows) => match rows.iter().find(|(row, _)| wanted(row)) {
-            Some((row, access)) => Decision {
-                allowed: true,
-                reason: access.reason,
-                plan: row.plan.clone(),
-                grant: None,
-                until: access.until,
-            },
-            None if rows.iter().all(|(row, _)| row.plan.is_none()) => closed(Reason::PlanUnknown, None),
-            None => closed(Reason::PlanLacksFeature, rows[0].0.plan.as_ref()),
-        },
+        Footing::Open => {
+            let mut rows = open(view, catalog, now);
+            match rows.clone().find(|(row, _)| wanted(row)) {
+                Some((row, access)) => Decision {
+                    allowed: true,
+                    reason: access.reason,
+                    plan: row.bought.plan.clone(),
+                    grant: None,
+                    until: access.until,
+                },
+                None if rows.clone().all(|(row, _)| row.bought.plan.is_none()) => closed(Reason::PlanUnknown, None),
+                None => closed(Reason::PlanLacksFeature, rows.next().and_then(|(row, _)| row.bought.plan.as_ref())),
+            }
+        }
         Footing::Default => match catalog.default_plan().map(|plan| &plan.name) {
             Some(plan) if Some(plan) == default => Decision {
                 allowed: true,
@@ -193,11 +213,12 @@ fn sources<'a>(
     row: &'a ViewSubscription,
     catalog: &'a Catalog,
 ) -> impl Iterator<Item = (&'a BTreeMap<FeatureName, Grant>, i64)> {
-    let plan = row.plan.as_ref().and_then(|name| catalog.plan(name)).map(|plan| (&plan.features, 1));
-    let addons = row.addons.iter().filter_map(|(price, quantity)| match catalog.sold(&row.provider, price) {
-        Some(Sold::Addon(addon, _)) => Some((&addon.features, *quantity)),
-        Some(Sold::Plan(..)) | None => None,
-    });
+    let plan = row.bought.plan.as_ref().and_then(|name| catalog.plan(name)).map(|plan| (&plan.features, 1));
+    let addons =
+        row.bought.addons.iter().filter_map(|(price, quantity)| match catalog.sold(&row.bought.provider, price) {
+            Some(Sold::Addon(addon, _)) => Some((&addon.features, *quantity)),
+            Some(Sold::Plan(..)) | None => None,
+        });
     plan.into_iter().chain(addons)
 }
 

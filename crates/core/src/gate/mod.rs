@@ -9,7 +9,7 @@ mod view;
 
 pub use access::{Access, access};
 pub use decide::{Decision, Entitlements, decide, entitlements};
-pub use view::{View, ViewSubscription};
+pub use view::{Bought, Rows, View, ViewSubscription};
 
 use serde::{Deserialize, Serialize};
 

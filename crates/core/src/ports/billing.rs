@@ -252,6 +252,11 @@ pub trait Billing: Inbound {
         key: &str,
     ) -> Result<CustomerRecord, ProviderError>;
 
+    /// A name as the provider keeps it: some are cut to a length.
+    fn name_as_kept(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
     /// Changes name or contact of a customer.
     ///
     /// # Errors

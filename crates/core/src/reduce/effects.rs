@@ -99,7 +99,9 @@ fn happened(kind: EffectKind, before: Option<&Subscription>, next: &Subscription
         E::TrialEnded => was == Some(Status::InTrial) && next.status != Status::InTrial,
         E::PaymentFailed => attempts(next.dues.as_ref()) > attempts(before.and_then(|row| row.dues.as_ref())),
         E::PaymentRecovered => {
-            before.is_some_and(|row| row.dues.is_some()) && next.dues.is_none() && !next.status.is_over()
+            // Whoever pauses in debt has not paid.
+            let runs = matches!(next.status, Status::Active | Status::NonRenewing | Status::InTrial);
+            before.is_some_and(|row| row.dues.is_some()) && next.dues.is_none() && runs
         }
     }
 }

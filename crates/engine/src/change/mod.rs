@@ -21,7 +21,8 @@ use tollkeeper_core::{
 use tollkeeper_store::Cause;
 
 use crate::{
-    Actor, Error, Tollkeeper, budget::for_a_person, decide::cause, redirect::safe_target, show::SubscriptionView,
+    Actor, Error, Tollkeeper, budget::for_a_person, decide::cause, provision::deleted, redirect::safe_target,
+    show::SubscriptionView,
 };
 use update::bought;
 
@@ -93,7 +94,13 @@ impl Tollkeeper {
             let row = live_row(&account, request.subscription_id.as_deref())?;
             let when = if request.now { CancelWhen::Now } else { CancelWhen::PeriodEnd };
             if !request.now && row.cancel_at.is_some() {
-                return Ok(Cancelled::Applied { subscription: Box::new(self.show(row)), released: None });
+                // It may have been taken back without our having heard of it.
+                let cause = cause::api(format!("cancel by {}", actor.user_id));
+                let seen = self.refresh(id, &row.provider, bought(row), None, &cause, None).await?.after;
+                if seen.subscription(&row.id).is_some_and(|row| row.cancel_at.is_some() || row.status.is_over()) {
+                    let subscription = Box::new(self.shown(&seen, &row.id));
+                    return Ok(Cancelled::Applied { subscription, released: None });
+                }
             }
             let billing = self.billing(&row.provider)?;
             let released = row.scheduled.clone();
@@ -105,7 +112,16 @@ impl Tollkeeper {
                     Err(error) => return Err(error.into()),
                 }
             }
-            let answer = billing.cancel(bought(row), when, &self.key(row.id.as_str())).await?;
+            let answer = match billing.cancel(bought(row), when, &self.key(row.id.as_str())).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    // Refused for good: what waited shall wait again.
+                    if let Some(change) = released.as_ref().filter(|_| !error.kind.is_retryable()) {
+                        self.put_back(row, &change.items).await?;
+                    }
+                    return Err(error.into());
+                }
+            };
             let reason = request.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
             let cause = cause::api(format!("cancel by {}{reason}", actor.user_id));
             let after = self.take_answer(&account, &answer, &cause).await?;
@@ -233,6 +249,9 @@ impl Tollkeeper {
     /// The account as it is, with no change of ours left half done on the row that is named.
     async fn settled(&self, id: &OrganizationId, named: Option<&str>) -> Result<Account, Error> {
         let account = self.account(id).await?;
+        if account.organization.is_leaving() {
+            return Err(deleted());
+        }
         let owes = live_row(&account, named)?.clone();
         if owes.owed_change.is_none() {
             return Ok(account);
@@ -270,6 +289,9 @@ impl Tollkeeper {
     pub async fn portal(&self, actor: &Actor, return_url: Option<&str>) -> Result<String, Error> {
         let back = safe_target(self.settings(), "returnUrl", return_url.unwrap_or("/billing"))?;
         let account = self.find_account(actor.organization_id()).await?;
+        if account.as_ref().is_some_and(|account| account.organization.is_leaving()) {
+            return Err(deleted());
+        }
         let provider = account.as_ref().map(|account| &account.organization.billing_provider);
         let customer = account.as_ref().zip(provider).and_then(|(account, provider)| account.customer(provider));
         let Some((customer, provider)) = customer.zip(provider) else {
@@ -289,7 +311,7 @@ impl Tollkeeper {
 }
 
 /// The lease under which an organization's subscriptions are changed.
-fn lease_of(id: &OrganizationId) -> String {
+pub(crate) fn lease_of(id: &OrganizationId) -> String {
     format!("change/{id}")
 }
 

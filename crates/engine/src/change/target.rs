@@ -47,6 +47,18 @@ pub(crate) fn resolve(
     } else {
         anew(settings, catalog, row, &current, request)?
     };
+    // Whoever names the plan that is there wants no other one.
+    let same_plan = items.first().map(|line| &line.price_id) == current.first().map(|line| &line.price_id);
+    let only_seats = same_plan && request.addons.is_none() && request.price_ids.len() < 2;
+    if let Some(change) = &row.scheduled
+        && same_plan
+        && (!only_seats || change.items.is_empty())
+    {
+        return Err(Error::conflict(
+            "scheduled_change_pending",
+            "A change is scheduled that this one would erase: restore it first",
+        ));
+    }
     // What waits survives a change of seats, which counts for it too; another plan replaces it.
     let waiting = row.scheduled.as_ref().filter(|change| only_seats && !change.items.is_empty());
     let then = match (waiting, request.seats) {

@@ -26,8 +26,8 @@ use super::{
     target::{self, Target},
 };
 use crate::{
-    Actor, Error, Tollkeeper, budget::for_a_person, decide::cause, failpoint::failpoint, redirect::safe_target,
-    show::SubscriptionView,
+    Actor, Error, Tollkeeper, budget::for_a_person, decide::cause, failpoint::failpoint, provision::deleted,
+    redirect::safe_target, show::SubscriptionView,
 };
 
 /// How long a preview may be accepted.
@@ -140,6 +140,9 @@ impl Tollkeeper {
         check_hosted(request)?;
         for_a_person(async {
             let account = self.account(actor.organization_id()).await?;
+            if account.organization.is_leaving() {
+                return Err(deleted());
+            }
             let (row, target) = self.target(&account, request)?;
             let quote = self.quote(row, &target, None).await?;
             Ok(self.pin(row, target, quote))
@@ -407,6 +410,10 @@ impl Tollkeeper {
         let cause = cause::time();
         let begun = ChangeRequest { items: owed.now.clone(), when: ChangeWhen::Now, proration_date: None };
         if let Some(mut snapshot) = self.billing(&row.provider)?.subscription(bought(row)).await? {
+            if snapshot.scheduled.is_some() && !is_so(&snapshot, &begun) && owed.look_at > self.now() {
+                // Perhaps it is still on its way to the provider.
+                return Err(Error::conflict("change_in_progress", "This subscription is being changed right now"));
+            }
             // What ends waits for nothing any more.
             let goes_on = snapshot.cancel_at.is_none() && snapshot.phase != Phase::Ended;
             if goes_on && snapshot.scheduled.is_none() && is_so(&snapshot, &begun) {
@@ -420,6 +427,14 @@ impl Tollkeeper {
             self.take_answer(&account, &snapshot, &cause).await?;
         }
         self.owe(&account.organization.id, &row.id, None, &cause).await
+    }
+
+    /// Schedules again what was released for something that was refused then.
+    pub(super) async fn put_back(&self, row: &Subscription, then: &[CheckoutItem]) -> Result<(), Error> {
+        match self.schedule_again(row, then).await {
+            Ok(_) => Ok(()),
+            Err(error) => self.schedule_lost(row, then, &error).await,
+        }
     }
 
     /// Writes down that what was scheduled is gone for good: a person must look.

@@ -111,6 +111,8 @@ impl Tollkeeper {
             let live = !matches!(row.snapshot.phase, Phase::Ended | Phase::NeverStarted);
             let ghost = live && account.organization.deleted_at.is_some();
             let same = match reduce::reduce(account, Some(&row.snapshot), &catalog, now) {
+                // What ended before we knew of it is nobody's news.
+                Ok(transition) if !live && transition.changed && transition.before.is_none() => continue,
                 // The dates of what is beside it are not in the list: they are asked for where there are any.
                 Ok(transition) => row.is_complete && !transition.changed && !has_more(account, &row.snapshot.id),
                 // What is over may belong to a customer that is gone.
@@ -302,16 +304,25 @@ impl Tollkeeper {
             findings.stranger();
             return Ok(());
         }
-        if let Some(name) = &record.display_name
-            && *name != organization.display_name
-        {
+        let billing = self.billing(provider)?;
+        let called = billing.name_as_kept(&organization.display_name);
+        let differs = |record: &CustomerRecord| {
+            let name = record.display_name.as_ref().is_some_and(|name| *name != called);
+            let email = record.email.as_ref().is_some_and(|email| organization.email.as_ref() != Some(email));
+            (name, email)
+        };
+        if differs(record) == (false, false) {
+            return Ok(());
+        }
+        // What the list said may be old by now.
+        let Some(record) = billing.customer(&record.id).await? else { return Ok(()) };
+        let (name_differs, email_differs) = differs(&record);
+        if let Some(name) = record.display_name.as_ref().filter(|_| name_differs) {
             self.push_name(id).await?;
             let pair = (json!(organization.display_name), json!(name));
             self.organization_differs(id, provider, "displayName", pair, findings).await?;
         }
-        if let Some(email) = &record.email
-            && organization.email.as_ref() != Some(email)
-        {
+        if let Some(email) = record.email.as_ref().filter(|_| email_differs) {
             self.decide(id, &cause(), |account, _, _| Ok(reduce::contact(account, email))).await?;
             let pair = (json!(organization.email), json!(email));
             self.organization_differs(id, provider, "email", pair, findings).await?;

@@ -11,6 +11,7 @@ use tollkeeper_core::{
     account::Account,
     ids::{OrganizationId, Provider, UserId},
     member::{Member, MemberChange},
+    organization::Organization,
     ports::OrganizationRecord,
 };
 use tollkeeper_store::{account, member, organization};
@@ -20,6 +21,8 @@ use crate::{Error, Tollkeeper};
 
 /// How many organizations are asked about at once.
 const WIDTH: usize = 8;
+/// So many may always be gone at once; beyond, a tenth of all.
+const FEW: usize = 5;
 /// Our own organizations on a page.
 const ROWS: i64 = 500;
 
@@ -53,18 +56,36 @@ impl Tollkeeper {
                 break;
             }
         }
-        let mut after: Option<OrganizationId> = None;
+        let (mut after, mut missing, mut living): (Option<OrganizationId>, Vec<OrganizationId>, usize) =
+            (None, Vec::new(), 0);
         loop {
             self.go_on()?;
             let rows = organization::list(self.inner.db.read().await?.c(), after.as_ref(), ROWS).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let Some(last) = rows.last() else { break };
             after = Some(last.id.clone());
-            for row in rows.iter().filter(|row| !seen.contains(&hasher.hash_one(row.id.as_str()))) {
-                findings.checked(1);
-                let end = || self.end_if_gone(&row.id, row.deleted_at.is_some(), findings).boxed();
-                self.one_thing(row.id.as_str(), findings, end).await?;
+            for row in rows.iter().filter(|row| can_be_missed(row)) {
+                living += 1;
+                if !seen.contains(&hasher.hash_one(row.id.as_str())) {
+                    missing.push(row.id.clone());
+                }
             }
         }
+        findings.checked(missing.len());
+        if missing.len() > FEW.max(living / 10) {
+            tracing::error!(
+                missing = missing.len(),
+                known = living,
+                "the identity provider does not list many organizations that it told us of: none is ended, because this \
+                 looks like another environment; reconcile them one by one if it is not"
+            );
+            findings.failed();
+            return Ok(());
+        }
+        for id in &missing {
+            self.go_on()?;
+            self.one_thing(id.as_str(), findings, || self.end_if_gone(id, findings).boxed()).await?;
+        }
+        Ok(())
     }
 
     /// One organization of ours.
@@ -78,8 +99,10 @@ impl Tollkeeper {
             }
             // Only an identity provider that can list its organizations can say that one is not there.
             None if self.inner.identity.organizations(None).await?.is_some() => {
-                let gone = self.account(id).await?.organization.deleted_at.is_some();
-                self.end_if_gone(id, gone, findings).await
+                match can_be_missed(&self.account(id).await?.organization) {
+                    true => self.end_if_gone(id, findings).await,
+                    false => Ok(()),
+                }
             }
             None => Ok(()),
         }
@@ -132,8 +155,8 @@ impl Tollkeeper {
         self.organization_differs(id, provider, field, (old, new), findings).await
     }
 
-    async fn end_if_gone(&self, id: &OrganizationId, ended: bool, findings: &Findings) -> Result<(), Error> {
-        if ended || self.inner.identity.organization(id).await?.is_some() {
+    async fn end_if_gone(&self, id: &OrganizationId, findings: &Findings) -> Result<(), Error> {
+        if self.inner.identity.organization(id).await?.is_some() {
             return Ok(());
         }
         let provider = self.pinned_to(id).await?;
@@ -192,4 +215,10 @@ impl Tollkeeper {
     async fn pinned_to(&self, id: &OrganizationId) -> Result<Provider, Error> {
         Ok(self.account(id).await?.organization.billing_provider)
     }
+}
+
+/// Whether an organization is ended when the identity provider does not list it: only one that it told us of. Those that
+/// an operator or another system fed are theirs to end.
+fn can_be_missed(row: &Organization) -> bool {
+    row.deleted_at.is_none() && row.identity_updated_at.is_some()
 }

@@ -126,7 +126,7 @@ impl Tollkeeper {
     async fn patiently<'a, T>(&self, ask: impl Fn() -> BoxFuture<'a, Result<T, Error>>) -> Result<T, Error> {
         for _ in 0..WAITS {
             let answer = ask().await;
-            let Some(after) = answer.as_ref().err().and_then(Error::throttled) else { return answer };
+            let Some(after) = answer.as_ref().err().and_then(Error::try_again_after) else { return answer };
             tokio::select! {
                 () = sleep(after.min(LONGEST_WAIT)) => {}
                 () = self.inner.stopping.cancelled() => {}
