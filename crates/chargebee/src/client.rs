@@ -181,7 +181,9 @@ impl Client {
         let status = outcome.as_ref().map_or(0, |answer| answer.status.as_u16());
         tracing::debug!(%method, path = endpoint.template, status, duration_ms, "Chargebee was called");
         let result = outcome?.read(attempt);
-        if let Err(ProviderError { kind: ErrorKind::Throttled(after), .. }) = &result
+        // One record that somebody else is writing is no reason to ask nothing at all.
+        if let Err(ProviderError { kind: ErrorKind::Throttled(after), code, .. }) = &result
+            && code.as_deref() != Some("lock_timeout")
             && let Some(pace) = self.pace.get()
         {
             pace.throttled(*after);

@@ -92,8 +92,6 @@ impl Attempt {
         let code = said.and_then(wire::Refusal::code);
         let is_payment = said.is_some_and(|said| said.kind.as_deref() == Some("payment"));
         match status.as_u16() {
-            // One record is being written by somebody else: that is no reason to ask nothing at all.
-            429 if code == Some("lock_timeout") => ErrorKind::Transient,
             429 => ErrorKind::Throttled(
                 retry_after
                     .and_then(|seconds| seconds.trim().parse().ok())

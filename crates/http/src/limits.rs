@@ -32,8 +32,8 @@ pub struct Limits {
     pub request_time: Duration,
     /// How long a caller waits for the report of a reconciliation before it gets a job to ask for: 202.
     pub report_time: Duration,
-    /// Requests that may call a provider, for each person or API key in each organization: beyond, 429. Deliveries are
-    /// not counted.
+    /// Requests that may call a provider, for each organization: beyond, 429. Deliveries are not counted. Each costs a
+    /// few calls, and one organization must not spend what a provider allows us for all.
     pub provider_calls: Rate,
     /// Bearers that prove nothing, from one address: beyond, whoever comes from there waits for a turn, or gets 429.
     /// Gates are not counted: a proxy asks them for everybody.
@@ -54,7 +54,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(15),
             request_time: Duration::from_secs(30),
             report_time: Duration::from_secs(30),
-            provider_calls: Rate { per_minute: 60, burst: 100 },
+            provider_calls: Rate { per_minute: 30, burst: 100 },
             failed_bearers: Rate { per_minute: 300, burst: 300 },
             proxies: 0,
         }

@@ -66,8 +66,8 @@ pub(crate) struct App {
     pub(crate) requests: Room,
     /// Bytes of bodies in memory.
     pub(crate) bodies: Room,
-    /// Requests that may call a provider, by organization and caller.
-    pub(crate) provider_calls: Buckets<(String, String)>,
+    /// Requests that may call a provider, by organization.
+    pub(crate) provider_calls: Buckets<String>,
     /// Looks at a checkout that nobody proves anything for, by its row.
     pub(crate) landings: Buckets<String>,
     /// Bearers that proved nothing, by address.

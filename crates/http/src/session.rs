@@ -149,14 +149,6 @@ impl Caller {
             Self::Key(key) => key.organization_id.as_ref(),
         }
     }
-
-    /// Who it is, among everybody of an organization.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Person(session) => session.user_id.as_str(),
-            Self::Key(key) => &key.id,
-        }
-    }
 }
 
 /// What a key may look up: a person names its own organization or is refused, a key may name anything.

@@ -137,7 +137,7 @@ fn hosted(url: &str) -> Value {
 struct Asked<'a> {
     app: &'a App,
     /// Who is counted.
-    line: (String, String),
+    line: String,
     actor: Actor,
     fields: Fields,
 }
@@ -154,11 +154,11 @@ async fn begin<'a>(app: &'a App, caller: &Caller, request: Request, action: Acti
     let actor = caller.authorize(app, reference, action).await?;
     let fields = fields?;
     fields.text("referenceId", NAME)?;
-    Ok(Asked { app, line: (actor.organization_id().to_string(), caller.name().to_owned()), actor, fields })
+    Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
 }
 
 impl Asked<'_> {
-    /// Does it, unless this caller did too much of it for this organization a moment ago; to the end in any case. What the
+    /// Does it, unless too much was done for this organization a moment ago; to the end in any case. What the
     /// engine finds wrong at once costs no provider anything, and is not counted.
     async fn act<T, Work>(self, work: impl FnOnce(Tollkeeper, Actor) -> Work) -> Result<T, Problem>
     where

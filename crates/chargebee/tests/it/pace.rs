@@ -40,7 +40,7 @@ fn overdue() -> Play {
 }
 
 fn throttled(headers: Vec<(&'static str, &'static str)>) -> Play {
-    Play::Answer { status: 429, headers, body: json!({ "api_error_code": "lock_timeout" }).to_string() }
+    Play::Answer { status: 429, headers, body: json!({ "api_error_code": "api_request_limit_exceeded" }).to_string() }
 }
 
 #[tokio::test]

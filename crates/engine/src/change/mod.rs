@@ -1,10 +1,14 @@
 //! What a person does to a subscription that runs: cancel, restore, pause, resume, and the way into the provider's
 //! portal. Changing what it sells is `update`.
 
+mod hosted;
+mod preview;
 mod target;
+mod two_steps;
 mod update;
 
-pub use update::{Preview, UpdateRequest, Updated};
+pub use preview::Preview;
+pub use update::{UpdateRequest, Updated};
 
 use std::time::Duration;
 
@@ -287,6 +291,10 @@ impl Tollkeeper {
     /// # Errors
     /// [`Error::Invalid`] with `no_customer` or `invalid_redirect`; [`Error::Provider`].
     pub async fn portal(&self, actor: &Actor, return_url: Option<&str>) -> Result<String, Error> {
+        for_a_person(self.way_into_the_portal(actor, return_url)).await
+    }
+
+    async fn way_into_the_portal(&self, actor: &Actor, return_url: Option<&str>) -> Result<String, Error> {
         let back = safe_target(self.settings(), "returnUrl", return_url.unwrap_or("/billing"))?;
         let account = self.find_account(actor.organization_id()).await?;
         if account.as_ref().is_some_and(|account| account.organization.is_leaving()) {

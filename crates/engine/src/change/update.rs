@@ -1,39 +1,26 @@
-//! Changing what a running subscription sells: what it would cost, and doing it.
-//!
-//! What a person saw is what is charged: the preview is sealed into a token, and the change is refused when the provider
-//! would now charge another amount.
+//! Changing what a running subscription sells.
 
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 use tollkeeper_core::{
     account::Account,
-    ids::{OrganizationId, ProviderSubscriptionId, SubscriptionId},
-    money::Currency,
-    ports::{
-        ChangeRequest, ChangeWhen, Changed, ErrorKind, HostedChange, NextInvoice, ProviderError, Quote, QuoteLine,
-    },
-    reduce,
-    snapshot::{ItemType, Phase, Snapshot},
+    ids::ProviderSubscriptionId,
+    ports::{ChangeRequest, ChangeWhen, Changed, ErrorKind, ProviderError},
+    snapshot::{Item, ItemType, Snapshot},
     status::Status,
-    subscription::{Checkout, CheckoutItem, CheckoutParams, OwedChange, Subscription},
-    time::{MachineTime, Timestamp},
+    subscription::{OwedChange, Subscription},
 };
-use tollkeeper_store::{Cause, drift::DriftClass};
+use tollkeeper_store::Cause;
 
 use super::{
-    lease_of, live_row,
+    hosted::check_hosted,
+    live_row,
+    preview::Pinned,
     target::{self, Target},
+    two_steps::HALF_DONE,
 };
 use crate::{
-    Actor, Error, Tollkeeper, budget::for_a_person, decide::cause, failpoint::failpoint, provision::deleted,
-    redirect::safe_target, show::SubscriptionView,
+    Actor, Error, Tollkeeper, budget::for_a_person, decide::cause, failpoint::failpoint, show::SubscriptionView,
 };
 
-/// How long a preview may be accepted.
-const PREVIEW_LIFE: Duration = Duration::from_secs(15 * 60);
-/// When a change that takes two calls is looked at by somebody else, in business time.
-const HALF_DONE: Duration = Duration::from_secs(60);
 /// How often one change is asked for when its outcome is not known.
 const TRIES: usize = 3;
 
@@ -66,21 +53,6 @@ pub struct UpdateRequest {
     pub subscription_id: Option<String>,
 }
 
-/// What a change would cost, as the API shows it. Amounts are minor units.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the names are the API's own, described in its documentation")]
-pub struct Preview {
-    pub amount_due: i64,
-    pub currency: Currency,
-    pub credit: i64,
-    pub lines: Vec<QuoteLine>,
-    pub when: ChangeWhen,
-    pub proration_date: Timestamp,
-    pub next_invoice: Option<NextInvoice>,
-    pub preview_token: String,
-}
-
 /// What became of a change.
 #[derive(Clone, Debug)]
 pub enum Updated {
@@ -90,66 +62,7 @@ pub enum Updated {
     Hosted(String),
 }
 
-/// What a token pins.
-#[derive(Debug, Serialize, Deserialize)]
-struct Pinned {
-    organization: OrganizationId,
-    row: SubscriptionId,
-    target: Target,
-    seen: Seen,
-    proration_date: Timestamp,
-    expires_at: MachineTime,
-}
-
-/// The amounts that a person saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Seen {
-    /// Charged at once, less what is credited.
-    net: i64,
-    next: Option<i64>,
-    currency: Currency,
-}
-
-impl Seen {
-    fn of(quote: &Quote) -> Self {
-        Self {
-            net: quote.amount_due.saturating_sub(quote.credit),
-            next: quote.next_invoice.as_ref().map(|invoice| invoice.amount),
-            currency: quote.currency,
-        }
-    }
-
-    /// Whether both are the same but for what a few minutes change.
-    fn agrees(self, other: Self, tolerance: i64) -> bool {
-        let near = |one: i64, two: i64| one.abs_diff(two) <= tolerance.unsigned_abs();
-        let next = match (self.next, other.next) {
-            (Some(one), Some(two)) => near(one, two),
-            (one, two) => one == two,
-        };
-        self.currency == other.currency && near(self.net, other.net) && next
-    }
-}
-
 impl Tollkeeper {
-    /// What a change would cost, with a token that pins it for a quarter of an hour.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with the field, `no_subscription` or `nothing_changes`; [`Error::Conflict`];
-    /// [`Error::Provider`].
-    pub async fn preview(&self, actor: &Actor, request: &UpdateRequest) -> Result<Preview, Error> {
-        check_hosted(request)?;
-        for_a_person(async {
-            let account = self.account(actor.organization_id()).await?;
-            if account.organization.is_leaving() {
-                return Err(deleted());
-            }
-            let (row, target) = self.target(&account, request)?;
-            let quote = self.quote(row, &target, None).await?;
-            Ok(self.pin(row, target, quote))
-        })
-        .await
-    }
-
     /// Changes plan, seats or add-ons.
     ///
     /// # Errors
@@ -177,7 +90,11 @@ impl Tollkeeper {
     }
 
     /// The row that a request is about and what it leads to.
-    fn target<'a>(&self, account: &'a Account, request: &UpdateRequest) -> Result<(&'a Subscription, Target), Error> {
+    pub(super) fn target<'a>(
+        &self,
+        account: &'a Account,
+        request: &UpdateRequest,
+    ) -> Result<(&'a Subscription, Target), Error> {
         let row = live_row(account, request.subscription_id.as_deref())?;
         // The provider's page changes at once.
         let when = if request.hosted { Some(ChangeWhen::Now) } else { request.when };
@@ -197,85 +114,6 @@ impl Tollkeeper {
             }
             _ => Ok((row, target)),
         }
-    }
-
-    /// Asks the provider what a change would cost.
-    async fn quote(
-        &self,
-        row: &Subscription,
-        target: &Target,
-        proration_date: Option<Timestamp>,
-    ) -> Result<Quote, Error> {
-        let billing = self.billing(&row.provider)?;
-        let bought = bought(row);
-        let change = ChangeRequest { items: target.items.clone(), when: target.when, proration_date };
-        let mut quote = billing.preview(bought, &change).await.map_err(refused)?;
-        // What the end of the period brings is a question of its own where something waits for it, or the answer to the
-        // first one does not say; and none where there is no next period.
-        let silent = quote.next_invoice.is_none() && row.cancel_at.is_none();
-        if target.then.is_some() || silent {
-            let items = target.then.as_ref().unwrap_or(&target.items).clone();
-            let later = ChangeRequest { items, when: ChangeWhen::PeriodEnd, proration_date };
-            quote.next_invoice = billing.preview(bought, &later).await.map_err(refused)?.next_invoice;
-        }
-        Ok(quote)
-    }
-
-    fn pin(&self, row: &Subscription, target: Target, quote: Quote) -> Preview {
-        let pinned = Pinned {
-            organization: row.organization_id.clone(),
-            row: row.id.clone(),
-            seen: Seen::of(&quote),
-            proration_date: quote.proration_date,
-            expires_at: self.machine_now().plus(PREVIEW_LIFE),
-            target,
-        };
-        Preview {
-            amount_due: quote.amount_due,
-            currency: quote.currency,
-            credit: quote.credit,
-            lines: quote.lines,
-            when: pinned.target.when,
-            proration_date: quote.proration_date,
-            next_invoice: quote.next_invoice,
-            preview_token: self.inner.previews.close(&pinned),
-        }
-    }
-
-    fn opened(&self, token: &str) -> Result<Pinned, Error> {
-        self.inner.previews.open(token).ok_or_else(|| {
-            Error::invalid("previewToken", "bad_preview_token", "this is not a preview token of ours: preview again")
-        })
-    }
-
-    /// Whether what the person saw is what would be charged now.
-    async fn check_preview(&self, row: &Subscription, target: &Target, pinned: &Pinned) -> Result<(), Error> {
-        let bad = |code, message: &str| Err(Error::invalid("previewToken", code, message));
-        if pinned.organization != row.organization_id || pinned.row != row.id {
-            return bad("bad_preview_token", "this preview token is another subscription's: preview again");
-        }
-        if pinned.target != *target {
-            return bad("preview_mismatch", "this preview token is for another change: preview this one");
-        }
-        let fresh = self.quote(row, target, Some(pinned.proration_date)).await?;
-        let expired = pinned.expires_at <= self.machine_now();
-        if expired || !Seen::of(&fresh).agrees(pinned.seen, self.tolerance(row, target)) {
-            return Err(Error::PreviewOutdated(Box::new(self.pin(row, target.clone(), fresh))));
-        }
-        Ok(())
-    }
-
-    /// How much a change may cost more or less than previewed: a share of what the lines cost in a day, and one minor unit
-    /// in any case.
-    fn tolerance(&self, row: &Subscription, target: &Target) -> i64 {
-        let yearly = target::yearly(&self.catalog(), &row.provider, &target.items).max(target::yearly(
-            &self.catalog(),
-            &row.provider,
-            &target::lines(row),
-        ));
-        // The dearest day is one of February's.
-        let share = yearly.saturating_mul(i64::from(self.settings().preview_tolerance));
-        share.unsigned_abs().div_ceil(12 * 28 * 10_000).try_into().unwrap_or(i64::MAX).max(1)
     }
 
     /// Makes the change at the provider and takes its answer in.
@@ -332,7 +170,7 @@ impl Tollkeeper {
     }
 
     /// Asks for a change until its outcome is known: what is so already is not asked for again.
-    async fn changed(&self, row: &Subscription, change: &ChangeRequest) -> Result<Changed, Error> {
+    pub(super) async fn changed(&self, row: &Subscription, change: &ChangeRequest) -> Result<Changed, Error> {
         let billing = self.billing(&row.provider)?;
         let id = bought(row);
         let mut last = None;
@@ -358,176 +196,6 @@ impl Tollkeeper {
         }
         Err(last.map_or_else(|| Error::Contended(id.to_string()), Error::Provider))
     }
-
-    /// Schedules again what a change at once made the provider forget.
-    async fn schedule_again(&self, row: &Subscription, then: &[CheckoutItem]) -> Result<Snapshot, Error> {
-        let change = ChangeRequest { items: then.to_vec(), when: ChangeWhen::PeriodEnd, proration_date: None };
-        Ok(self.changed(row, &change).await?.snapshot)
-    }
-
-    async fn owe(
-        &self,
-        id: &OrganizationId,
-        row: &SubscriptionId,
-        owed: Option<OwedChange>,
-        cause: &Cause,
-    ) -> Result<Account, Error> {
-        let how = match owed {
-            Some(_) => "a change begins that takes two steps",
-            None => "the change is settled",
-        };
-        let written = self.decide(id, cause, |account, catalog, now| {
-            let mut next = account.subscription(row).cloned().expect("rows stay");
-            next.owed_change.clone_from(&owed);
-            Ok(reduce::rewrite(account, next, catalog, now, how))
-        });
-        Ok(written.await?.after)
-    }
-
-    /// Finishes a change that somebody began and did not end, once it is time; leaves it to whoever is at it.
-    pub(crate) async fn finish_change(&self, account: &Account, row: &Subscription) -> Result<(), Error> {
-        if row.owed_change.as_ref().is_none_or(|owed| owed.look_at > self.now()) {
-            return Ok(());
-        }
-        let id = &account.organization.id;
-        let owner = format!("{}/{}", self.inner.owner, self.new_subscription_id());
-        let work = async {
-            // As it is now that nobody else is at it.
-            let account = self.account(id).await?;
-            let owes = account.subscription(&row.id).filter(|row| row.owed_change.is_some()).cloned();
-            match owes {
-                Some(row) => self.finish(account, &row).await.map(drop),
-                None => Ok(()),
-            }
-        };
-        self.with_lease(&lease_of(id), &owner, work).await?;
-        Ok(())
-    }
-
-    /// Looks whether the first half of a change happened, and does the second; to be called by whoever has the lease.
-    pub(super) async fn finish(&self, account: Account, row: &Subscription) -> Result<Account, Error> {
-        let Some(owed) = &row.owed_change else { return Ok(account) };
-        let cause = cause::time();
-        let begun = ChangeRequest { items: owed.now.clone(), when: ChangeWhen::Now, proration_date: None };
-        if let Some(mut snapshot) = self.billing(&row.provider)?.subscription(bought(row)).await? {
-            if snapshot.scheduled.is_some() && !is_so(&snapshot, &begun) && owed.look_at > self.now() {
-                // Perhaps it is still on its way to the provider.
-                return Err(Error::conflict("change_in_progress", "This subscription is being changed right now"));
-            }
-            // What ends waits for nothing any more.
-            let goes_on = snapshot.cancel_at.is_none() && snapshot.phase != Phase::Ended;
-            if goes_on && snapshot.scheduled.is_none() && is_so(&snapshot, &begun) {
-                tracing::warn!(subscription.id = %row.id, "a change was left half done: it is finished now");
-                match self.schedule_again(row, &owed.then).await {
-                    Ok(answer) => snapshot = answer,
-                    Err(error) if error.may_pass() => return Err(error),
-                    Err(error) => self.schedule_lost(row, &owed.then, &error).await?,
-                }
-            }
-            self.take_answer(&account, &snapshot, &cause).await?;
-        }
-        self.owe(&account.organization.id, &row.id, None, &cause).await
-    }
-
-    /// Schedules again what was released for something that was refused then.
-    pub(super) async fn put_back(&self, row: &Subscription, then: &[CheckoutItem]) -> Result<(), Error> {
-        match self.schedule_again(row, then).await {
-            Ok(_) => Ok(()),
-            Err(error) => self.schedule_lost(row, then, &error).await,
-        }
-    }
-
-    /// Writes down that what was scheduled is gone for good: a person must look.
-    async fn schedule_lost(&self, row: &Subscription, then: &[CheckoutItem], error: &Error) -> Result<(), Error> {
-        tracing::error!(%error, subscription.id = %row.id, organization.id = %row.organization_id, "what was scheduled before a change cannot be scheduled again");
-        let pair = (serde_json::json!(then), serde_json::Value::Null);
-        let why = format!("what was scheduled before a change could not be scheduled again: {error}");
-        let mut one = self.difference(row, DriftClass::Ours, "scheduled", pair, why);
-        one.repaired = false;
-        self.note_drift(&[one]).await
-    }
-
-    /// Makes a page of the provider on which the person confirms the change.
-    async fn hosted_update(
-        &self,
-        actor: &Actor,
-        row: &Subscription,
-        target: &Target,
-        request: &UpdateRequest,
-        cause: &Cause,
-    ) -> Result<String, Error> {
-        let settings = self.settings();
-        let success =
-            safe_target(settings, "successUrl", request.success_url.as_deref().unwrap_or("/billing?success=1"))?;
-        let given_up =
-            safe_target(settings, "cancelUrl", request.cancel_url.as_deref().unwrap_or("/billing?checkout=cancelled"))?;
-        let billing = self.billing(&row.provider)?;
-        let Some(customer) = row.provider_customer_id.clone() else {
-            return Err(Error::conflict("no_customer", "This subscription has no customer at the provider"));
-        };
-        let key = self.key(row.id.as_str());
-        let page = billing
-            .hosted_change(&HostedChange {
-                key: key.clone(),
-                id: bought(row).clone(),
-                subscription_id: row.id.clone(),
-                organization_id: row.organization_id.clone(),
-                customer_id: customer,
-                items: target.items.clone(),
-                redirect_url: self.landing_url(&row.id),
-                cancel_url: self.short_enough(billing.as_ref(), &given_up),
-            })
-            .await
-            .map_err(refused)?;
-        let Some(url) = page.url.clone() else {
-            return Err(Error::Unavailable { code: "no_page", message: "The provider gave no page to go to".into() });
-        };
-        // So that whoever comes back from it lands where this request said.
-        let checkout = Checkout {
-            key,
-            tries: 1,
-            params: CheckoutParams {
-                items: target.items.clone(),
-                trial_end: None,
-                success_url: success,
-                cancel_url: given_up,
-                user_id: Some(actor.user_id.to_string()),
-                metadata: row.metadata.clone(),
-            },
-            reference: Some(page.reference),
-            url: Some(url.clone()),
-            expires_at: page.expires_at,
-        };
-        self.decide(&row.organization_id, cause, |account, catalog, now| {
-            let mut next = account.subscription(&row.id).cloned().expect("rows stay");
-            next.checkout = Some(checkout.clone());
-            Ok(reduce::rewrite(account, next, catalog, now, "a page for a change is open"))
-        })
-        .await?;
-        Ok(url)
-    }
-}
-
-/// A page of the provider shows its own amounts, and changes at once.
-fn check_hosted(request: &UpdateRequest) -> Result<(), Error> {
-    if !request.hosted {
-        return Ok(());
-    }
-    if request.preview_token.is_some() {
-        return Err(Error::invalid(
-            "previewToken",
-            "token_with_hosted",
-            "previewToken does not go with hosted: the provider's page shows its own amounts",
-        ));
-    }
-    if request.when == Some(ChangeWhen::PeriodEnd) {
-        return Err(Error::invalid(
-            "when",
-            "hosted_is_now",
-            "a change on the provider's page happens at once: leave `when` out, or leave `hosted` out",
-        ));
-    }
-    Ok(())
 }
 
 /// The subscription at the provider, which every live row names.
@@ -536,8 +204,8 @@ pub(super) fn bought(row: &Subscription) -> &ProviderSubscriptionId {
 }
 
 /// Whether a subscription is as a change would make it.
-fn is_so(snapshot: &Snapshot, change: &ChangeRequest) -> bool {
-    let sells = |items: &[tollkeeper_core::snapshot::Item]| {
+pub(super) fn is_so(snapshot: &Snapshot, change: &ChangeRequest) -> bool {
+    let sells = |items: &[Item]| {
         let recurring: Vec<_> = items.iter().filter(|item| item.item_type != ItemType::Charge).collect();
         let mut wanted = change.items.iter().filter(|item| item.item_type != ItemType::Charge);
         recurring.len() == wanted.clone().count()
@@ -551,7 +219,7 @@ fn is_so(snapshot: &Snapshot, change: &ChangeRequest) -> bool {
     }
 }
 
-fn refused(error: ProviderError) -> Error {
+pub(super) fn refused(error: ProviderError) -> Error {
     match error.kind {
         ErrorKind::Conflict => {
             Error::conflict("state_forbids", "The subscription's state at the provider forbids this")

@@ -41,6 +41,8 @@ const OVERLAP: Duration = Duration::from_secs(120);
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 /// How often in a row it may say so before the run gives up.
 const WAITS: usize = 20;
+/// How often it is asked again after it failed.
+const FAILURES: usize = 3;
 
 impl Tollkeeper {
     /// Compares and repairs; answers what was found.
@@ -124,8 +126,11 @@ impl Tollkeeper {
 
     /// Asks again for as long as the provider says "later": nobody waits for a reconciliation.
     async fn patiently<'a, T>(&self, ask: impl Fn() -> BoxFuture<'a, Result<T, Error>>) -> Result<T, Error> {
-        for _ in 0..WAITS {
+        for round in 0..WAITS {
             let answer = ask().await;
+            if round >= FAILURES && answer.as_ref().is_err_and(|error| error.throttled().is_none()) {
+                return answer;
+            }
             let Some(after) = answer.as_ref().err().and_then(Error::try_again_after) else { return answer };
             tokio::select! {
                 () = sleep(after.min(LONGEST_WAIT)) => {}
@@ -144,7 +149,9 @@ impl Tollkeeper {
         compare: impl Fn() -> BoxFuture<'a, Result<(), Error>>,
     ) -> Result<(), Error> {
         match self.patiently(compare).await {
-            Err(error) if !(error.may_pass() || matches!(error, Error::Store(_) | Error::Unavailable { .. })) => {
+            Err(error)
+                if error.throttled().is_none() && !matches!(error, Error::Store(_) | Error::Unavailable { .. }) =>
+            {
                 tracing::warn!(%error, what, "this could not be compared");
                 findings.failed();
                 Ok(())

@@ -83,7 +83,10 @@ both_engines! {
         let world = three(&db).await;
         change_all(&world, 2);
         world.billing.next("subscriptions", Outcome::Fine);
-        world.billing.next("subscriptions", Outcome::Fail(ErrorKind::Transient));
+        // Once more or less is nothing; again and again is.
+        for _ in 0..4 {
+            world.billing.next("subscriptions", Outcome::Fail(ErrorKind::Transient));
+        }
         assert!(matches!(world.engine().reconcile(&Extent::Full).await, Err(Error::Provider(_))));
         assert_eq!(with_seats(&world, 2).await, 1, "one page was repaired");
         let report = world.engine().reconcile(&Extent::Full).await.unwrap();

@@ -3,6 +3,7 @@
 use tollkeeper::{CancelRequest, Extent, Report};
 use tollkeeper_core::{
     ids::{ProviderSubscriptionId, SubscriptionId},
+    ports::OrganizationRecord,
     snapshot::{Dues, Phase, ScheduledItems},
     status::Status,
     time::{Clock as _, days},
@@ -11,7 +12,7 @@ use tollkeeper_testkit::{both_engines, database::TestDb};
 
 use crate::{
     play::item,
-    world::{ORG, World},
+    world::{ORG, World, record},
 };
 
 /// A product whose organizations the identity provider knows too.
@@ -19,7 +20,12 @@ async fn known(db: &TestDb, organizations: &[&str]) -> World {
     let world = World::new(db).await;
     for organization in organizations {
         world.identity.name(organization, &format!("{organization} Inc."));
-        world.upsert(organization, &format!("{organization} Inc.")).await.unwrap();
+        // As the identity provider itself told of it.
+        let told = OrganizationRecord {
+            updated_at: Some(world.clock.now()),
+            ..record(organization, &format!("{organization} Inc."))
+        };
+        world.engine().upsert_organization(&told, "a test").await.unwrap();
     }
     world
 }
@@ -202,6 +208,24 @@ both_engines! {
         // Its customer has a name from now on.
         run(&world, Extent::Full).await;
         assert_right(&world).await;
+    }
+
+    async fn organizations_that_nobody_told_us_of_are_not_ended_and_never_many_at_once(db: TestDb) {
+        let names: Vec<String> = (1..=8).map(|n| format!("org_{n}")).collect();
+        let world = known(&db, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        world.upsert("org_fed", "Fed by hand").await.unwrap();
+        world.subscribe("org_fed", "growth").await;
+        run(&world, Extent::Full).await;
+        assert!(world.open("org_fed", "sso").await, "the identity provider never knew it");
+        // As if somebody had named another environment.
+        for name in &names {
+            world.identity.delete(name);
+        }
+        let report = run(&world, Extent::Full).await;
+        assert_eq!(report.failed, 1, "{report:?}");
+        for name in &names {
+            assert!(world.account(name).await.organization.deleted_at.is_none(), "{name}");
+        }
     }
 
     async fn members_that_came_and_went_unheard_are_found(db: TestDb) {

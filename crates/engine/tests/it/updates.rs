@@ -101,7 +101,10 @@ both_engines! {
         assert_eq!(refusal(&world.update(nothing).await.unwrap_err()), (None, "nothing_changes"), "in another order");
         let waits = world.update(with_addons(&[("priority", 1)])).await.unwrap().scheduled_change.unwrap();
         assert_eq!(waits.items.len(), 2);
+        // It would erase what waits, and nobody said so.
         let none = at(Now, with_addons(&[]));
+        assert_eq!(refusal(&world.update(none.clone()).await.unwrap_err()), (None, "scheduled_change_pending"));
+        world.engine().restore(&world.actor(ORG).await, None, None).await.unwrap();
         assert_eq!(world.update(none).await.unwrap().items.len(), 1);
         let decision = world.engine().gate(&ORG.into(), "projects").await.unwrap();
         assert_eq!(decision.grant, Some(tollkeeper_core::catalog::Grant::Limit(None)));

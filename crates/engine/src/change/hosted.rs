@@ -1,0 +1,99 @@
+//! A change that a person confirms on a page of the provider.
+
+use tollkeeper_core::{
+    ports::{ChangeWhen, HostedChange},
+    reduce,
+    subscription::{Checkout, CheckoutParams, Subscription},
+};
+use tollkeeper_store::Cause;
+
+use super::{
+    UpdateRequest,
+    target::Target,
+    update::{bought, refused},
+};
+use crate::{Actor, Error, Tollkeeper, redirect::safe_target};
+
+impl Tollkeeper {
+    /// Makes a page of the provider on which the person confirms the change.
+    pub(super) async fn hosted_update(
+        &self,
+        actor: &Actor,
+        row: &Subscription,
+        target: &Target,
+        request: &UpdateRequest,
+        cause: &Cause,
+    ) -> Result<String, Error> {
+        let settings = self.settings();
+        let success =
+            safe_target(settings, "successUrl", request.success_url.as_deref().unwrap_or("/billing?success=1"))?;
+        let given_up =
+            safe_target(settings, "cancelUrl", request.cancel_url.as_deref().unwrap_or("/billing?checkout=cancelled"))?;
+        let billing = self.billing(&row.provider)?;
+        let Some(customer) = row.provider_customer_id.clone() else {
+            return Err(Error::conflict("no_customer", "This subscription has no customer at the provider"));
+        };
+        let key = self.key(row.id.as_str());
+        let page = billing
+            .hosted_change(&HostedChange {
+                key: key.clone(),
+                id: bought(row).clone(),
+                subscription_id: row.id.clone(),
+                organization_id: row.organization_id.clone(),
+                customer_id: customer,
+                items: target.items.clone(),
+                redirect_url: self.landing_url(&row.id),
+                cancel_url: self.short_enough(billing.as_ref(), &given_up),
+            })
+            .await
+            .map_err(refused)?;
+        let Some(url) = page.url.clone() else {
+            return Err(Error::Unavailable { code: "no_page", message: "The provider gave no page to go to".into() });
+        };
+        // So that whoever comes back from it lands where this request said.
+        let checkout = Checkout {
+            key,
+            tries: 1,
+            params: CheckoutParams {
+                items: target.items.clone(),
+                trial_end: None,
+                success_url: success,
+                cancel_url: given_up,
+                user_id: Some(actor.user_id.to_string()),
+                metadata: row.metadata.clone(),
+            },
+            reference: Some(page.reference),
+            url: Some(url.clone()),
+            expires_at: page.expires_at,
+        };
+        self.decide(&row.organization_id, cause, |account, catalog, now| {
+            let mut next = account.subscription(&row.id).cloned().expect("rows stay");
+            next.checkout = Some(checkout.clone());
+            Ok(reduce::rewrite(account, next, catalog, now, "a page for a change is open"))
+        })
+        .await?;
+        Ok(url)
+    }
+}
+
+/// A page of the provider shows its own amounts, and changes at once.
+pub(super) fn check_hosted(request: &UpdateRequest) -> Result<(), Error> {
+    if !request.hosted {
+        return Ok(());
+    }
+    if request.preview_token.is_some() {
+        return Err(Error::invalid(
+            "previewToken",
+            "token_with_hosted",
+            "previewToken does not go with hosted: the provider's page shows its own amounts",
+        ));
+    }
+    if request.when == Some(ChangeWhen::PeriodEnd) {
+        return Err(Error::invalid(
+            "when",
+            "hosted_is_now",
+            "a change on the provider's page happens at once: leave `when` out, or leave `hosted` out",
+        ));
+    }
+    Ok(())
+}
