@@ -161,7 +161,7 @@ fn recorder() -> Option<PrometheusHandle> {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Server {
@@ -175,15 +175,19 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve = axum::serve(listener, router).with_graceful_shutdown(async move {
-            let _ = stopped.await;
-        });
-        Ok(Self { address, stop, task: tokio::spawn(serve.into_future()) })
+        // The way in of the program itself, for whatever is compared.
+        let serve = async move {
+            let stopped = async move {
+                let _ = stopped.await;
+            };
+            tollkeeper_http::serve(listener, router, &tollkeeper_http::Limits::default(), stopped).await;
+        };
+        Ok(Self { address, stop, task: tokio::spawn(serve) })
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let _ = self.stop.send(());
-        Ok(self.task.await??)
+        Ok(self.task.await?)
     }
 }
 

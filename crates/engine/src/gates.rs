@@ -109,7 +109,7 @@ impl Tollkeeper {
     /// Looks at an organization where memory is fresh.
     fn remembered<T>(&self, id: &OrganizationId, look: impl FnOnce(&View) -> T) -> Option<T> {
         let now = self.machine_now();
-        let fresh = |entry: &Entry| (entry.age(now) < self.inner.settings.gate_fresh).then(|| look(&entry.view));
+        let fresh = |entry: &Entry| entry.is_fresh(now, self.inner.settings.gate_fresh).then(|| look(&entry.view));
         self.inner.gates.resident.with(id, fresh)?
     }
 

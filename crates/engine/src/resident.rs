@@ -50,7 +50,8 @@ struct Shared {
 /// One organization.
 pub(crate) struct Entry {
     name: Name,
-    /// Machine time in microseconds at which the database last said that this is the newest version.
+    /// Machine time in microseconds at which the database last said that this is the newest version; negative once somebody
+    /// said that it is not any more.
     confirmed_at: AtomicI64,
     pub(crate) view: View,
 }
@@ -86,8 +87,13 @@ impl Name {
 impl Entry {
     /// How long ago this was known to be the newest. A machine clock that was set back makes nothing fresh.
     pub(crate) fn age(&self, now: MachineTime) -> Duration {
-        let confirmed_at = MachineTime::from_micros(self.confirmed_at.load(Ordering::Relaxed));
+        let confirmed_at = MachineTime::from_micros(self.confirmed_at.load(Ordering::Relaxed).saturating_abs());
         if confirmed_at > now { Duration::MAX } else { now.since(confirmed_at) }
+    }
+
+    /// Whether it may be believed without asking.
+    pub(crate) fn is_fresh(&self, now: MachineTime, span: Duration) -> bool {
+        self.confirmed_at.load(Ordering::Relaxed) >= 0 && self.age(now) < span
     }
 
     /// Says that it was the newest at `now`.
@@ -95,9 +101,12 @@ impl Entry {
         self.confirmed_at.store(now.as_micros(), Ordering::Relaxed);
     }
 
-    /// Says that it may be old: it is asked about before it is believed.
+    /// Says that it may be old: it is asked about before it is believed. While nobody can be asked it is as good as it was.
     pub(crate) fn doubt(&self) {
-        self.confirmed_at.store(0, Ordering::Relaxed);
+        let known = self.confirmed_at.load(Ordering::Relaxed);
+        let doubted = -known.saturating_abs();
+        // Whoever confirmed it meanwhile knows better.
+        let _ = self.confirmed_at.compare_exchange(known, doubted, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
@@ -184,16 +193,31 @@ impl Shared {
 
 /// Drops the half that was confirmed longest ago, so that it happens rarely.
 fn drop_the_oldest(entries: &mut HashTable<Entry>) {
-    let mut ages: Vec<_> = entries.iter().map(|entry| entry.confirmed_at.load(Ordering::Relaxed)).collect();
+    let mut ages: Vec<_> =
+        entries.iter().map(|entry| entry.confirmed_at.load(Ordering::Relaxed).saturating_abs()).collect();
     let middle = ages.len() / 2;
     let (_, median, _) = ages.select_nth_unstable(middle);
     let median = *median;
-    entries.retain(|entry| entry.confirmed_at.load(Ordering::Relaxed) > median);
+    entries.retain(|entry| entry.confirmed_at.load(Ordering::Relaxed).saturating_abs() > median);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn doubt_takes_freshness_and_not_what_an_outage_may_use() {
+        let at = MachineTime::from_micros;
+        let entry = Entry { name: Name::of("org_1"), confirmed_at: AtomicI64::new(5_000_000), view: View::unknown() };
+        let second = Duration::from_secs(1);
+        assert!(entry.is_fresh(at(5_500_000), second));
+        entry.doubt();
+        entry.doubt();
+        assert!(!entry.is_fresh(at(5_500_000), second));
+        assert_eq!(entry.age(at(5_500_000)), second / 2, "an outage may use it");
+        entry.confirm(at(6_000_000));
+        assert!(entry.is_fresh(at(6_000_001), second));
+    }
 
     const NOW: MachineTime = MachineTime::from_micros(1);
 
