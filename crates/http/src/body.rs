@@ -4,7 +4,7 @@
 //! reference can be read before anything else is judged.
 
 use axum::{
-    body::{Body, HttpBody as _},
+    body::{Body, BodyDataStream, HttpBody as _},
     extract::Request,
 };
 use bytes::{Bytes, BytesMut};
@@ -24,6 +24,8 @@ pub(crate) const ADDRESS: usize = 2_000;
 pub(crate) const TEXT: usize = 1_000;
 /// Characters of a token of ours.
 pub(crate) const TOKEN: usize = 16_000;
+/// Bytes of a body that is too long which are read and thrown away.
+const DISCARDED: usize = 16 << 20;
 /// What an instant may look like.
 const INSTANT: &str = "an instant such as 2030-01-31T12:00:00Z, or seconds since the Unix epoch";
 /// The end of the year 9999, in seconds since the Unix epoch.
@@ -37,31 +39,45 @@ const ENTRIES: usize = 20;
 /// # Errors
 /// 413 when it is longer, 408 when it takes too long, 503 when there is no room for it, 400 when it does not arrive.
 pub(crate) async fn read(app: &App, body: Body, limit: usize) -> Result<(Bytes, Place<'_>), Problem> {
-    // What says how long it is need not come at all.
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large(limit));
-    }
-    match timeout(app.config.limits.body_time, collect(app, body, limit)).await {
-        Ok(collected) => collected,
+    let time = app.config.limits.body_time;
+    // What says how long it is need not be kept at all.
+    let announced = body.size_hint().lower();
+    let mut frames = body.into_data_stream();
+    let collected = match announced > limit as u64 {
+        true => Ok(None),
+        false => timeout(time, collect(app, &mut frames, limit)).await,
+    };
+    match collected {
+        Ok(Some(collected)) => collected,
+        Ok(None) => {
+            let _ = timeout(time, discard(&mut frames)).await;
+            let sentence = format!("The body has more than {limit} bytes");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", sentence))
+        }
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body took too long to arrive")),
     }
 }
 
-async fn collect(app: &App, body: Body, limit: usize) -> Result<(Bytes, Place<'_>), Problem> {
+/// Nothing when it is longer than `limit`.
+async fn collect<'a>(
+    app: &'a App,
+    frames: &mut BodyDataStream,
+    limit: usize,
+) -> Option<Result<(Bytes, Place<'a>), Problem>> {
     let mut place = app.bodies.enter(0).expect("nothing fits everywhere");
-    let mut frames = body.into_data_stream();
     // Most come in one piece, which is not copied.
     let mut whole = Bytes::new();
     let mut pieces = BytesMut::new();
     while let Some(frame) = frames.next().await {
-        let frame = frame.map_err(|_| {
-            Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body could not be read to its end")
-        })?;
+        let Ok(frame) = frame else {
+            let sentence = "The body could not be read to its end";
+            return Some(Err(Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", sentence)));
+        };
         if whole.len() + pieces.len() + frame.len() > limit {
-            return Err(too_large(limit));
+            return None;
         }
         if !place.grow(frame.len()) {
-            return Err(Problem::overloaded());
+            return Some(Err(Problem::overloaded()));
         }
         if whole.is_empty() && pieces.is_empty() {
             whole = frame;
@@ -70,12 +86,19 @@ async fn collect(app: &App, body: Body, limit: usize) -> Result<(Bytes, Place<'_
         pieces.extend_from_slice(&std::mem::take(&mut whole));
         pieces.extend_from_slice(&frame);
     }
-    Ok((if pieces.is_empty() { whole } else { pieces.freeze() }, place))
+    Some(Ok((if pieces.is_empty() { whole } else { pieces.freeze() }, place)))
 }
 
-fn too_large(limit: usize) -> Problem {
-    let sentence = format!("The body has more than {limit} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", sentence)
+/// Lets the rest of a body pass by: who writes all of it before reading would otherwise find a closed connection in place
+/// of the answer.
+async fn discard(frames: &mut BodyDataStream) {
+    let mut left = DISCARDED;
+    while let Some(Ok(frame)) = frames.next().await {
+        match left.checked_sub(frame.len()) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
 }
 
 /// Reads the JSON object of an API request.

@@ -221,7 +221,7 @@ async fn edges(world: &World, app: &str, who: &Person) -> Vec<(&'static str, Ans
     let form = client.post(&create).bearer_auth(&who.token).form(&[("plan", "growth")]);
     row("a form", form, (415, "unsupported_media_type")).await;
     let long = client.post(&create).bearer_auth(&who.token).header("content-type", "application/json");
-    row("a body that is too large", long.body(vec![b' '; 3 << 20]), (413, "too_large")).await;
+    row("a body that is too large", long.body(vec![b' '; 3 << 20]), (413, "body_too_large")).await;
     row("a method that is not possible", client.put(&create).bearer_auth(&who.token), (405, "method_not_allowed"))
         .await;
     let nothing = client.get(format!("{app}/api/nothing")).bearer_auth(&who.token);
@@ -248,11 +248,11 @@ async fn edges(world: &World, app: &str, who: &Person) -> Vec<(&'static str, Ans
     row("a delivery without an id", empty, (400, "invalid_delivery")).await;
     row("a source nobody knows", client.post(hook("paypal")).body("{}"), (404, "unknown_source")).await;
     let large = basic(client.post(hook("chargebee"))).body(vec![b' '; 9 << 20]);
-    row("a delivery that is too large", large, (413, "too_large")).await;
+    row("a delivery that is too large", large, (413, "body_too_large")).await;
     let stranger = key(client.post(format!("{admin}/reconcile"))).json(&json!({ "organizationId": "org_unheard_of" }));
     row("reconciling somebody unknown", stranger, (404, "unknown_organization")).await;
     let scopes = key(client.post(format!("{admin}/keys"))).json(&json!({ "name": "x", "scopes": [] }));
-    row("a key that may do nothing", scopes, (400, "bad_scopes")).await;
-    row("a job nobody began", key(client.get(format!("{admin}/reconcile/none"))), (404, "not_found")).await;
+    row("a key that may do nothing", scopes, (400, "empty_list")).await;
+    row("a job nobody began", key(client.get(format!("{admin}/reconcile/none"))), (404, "unknown_job")).await;
     rows
 }
