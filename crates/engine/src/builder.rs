@@ -205,7 +205,8 @@ impl Tollkeeper {
         self.inner.wake_due.notify_one();
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// Business time.
+    pub fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
 

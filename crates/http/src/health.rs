@@ -22,7 +22,8 @@ pub(crate) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: the database answers and has our schema. No provider is needed to be ready.
+/// `GET /readyz`: the database answers and has our schema. No provider is needed to be ready. Says what business time
+/// this process lives in, which a sandbox may have moved.
 pub(crate) async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Problem> {
     let database = app.engine.database();
     let look = async {
@@ -30,7 +31,7 @@ pub(crate) async fn ready(State(app): State<Shared>) -> Result<Json<Value>, Prob
         database.schema().await
     };
     match timeout(PATIENCE, look).await {
-        Ok(Ok(Schema::Current)) => Ok(Json(json!({ "status": "ready" }))),
+        Ok(Ok(Schema::Current)) => Ok(Json(json!({ "status": "ready", "now": app.engine.now() }))),
         Ok(Ok(Schema::Empty)) => Err(not_ready("the database is empty: migrate it first")),
         Ok(Ok(Schema::Behind { .. })) => {
             Err(not_ready("the schema of the database is older than this program: migrate it"))

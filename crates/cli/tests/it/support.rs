@@ -6,12 +6,14 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Command, Output},
+    sync::Mutex,
     time::Duration,
 };
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tollkeeper_core::time::Timestamp;
 use tollkeeper_store::{Db, inbox};
 use tollkeeper_testkit::process::{Process, free_address, until};
 
@@ -92,6 +94,8 @@ pub(crate) struct World {
     pub(crate) app: SocketAddr,
     pub(crate) folder: TempDir,
     pub(crate) url: String,
+    /// Where servers were started; some may be gone.
+    servers: Mutex<Vec<String>>,
     _sandbox: Process,
 }
 
@@ -106,7 +110,7 @@ impl World {
         sandbox.line("where its settings are", |line| line.contains(path).then_some(())).await;
         let env = read_env(&file);
         let url = env["SCALEKIT_ENV_URL"].clone();
-        Self { client: client(), env, app, folder, url, _sandbox: sandbox }
+        Self { client: client(), env, app, folder, url, servers: Mutex::default(), _sandbox: sandbox }
     }
 
     /// Starts a server where the webhooks go.
@@ -132,6 +136,7 @@ impl World {
         let mut process = Process::spawn(&mut command);
         let find = |line: &str| Some(line.split_once("listening on ")?.1.split(['"', ' ']).next()?.to_owned());
         let url = process.line("where it listens", find).await;
+        self.servers.lock().unwrap().push(url.clone());
         Server { process, url }
     }
 
@@ -185,8 +190,21 @@ impl World {
         paid["redirectUrl"].as_str().unwrap().to_owned()
     }
 
+    /// Moves business time, and waits until every server that is ready lives in it.
     pub(crate) async fn advance(&self, seconds: i64) {
-        self.post("/sandbox/clock", json!({ "advanceSeconds": seconds })).await;
+        let now = self.post("/sandbox/clock", json!({ "advanceSeconds": seconds })).await["now"].clone();
+        let now: Timestamp = now.as_str().unwrap().parse().unwrap();
+        let servers = self.servers.lock().unwrap().clone();
+        for server in servers {
+            until("the server follows the clock", async || {
+                let ready = Answer::try_of(self.client.get(format!("{server}/readyz"))).await;
+                let Some(theirs) = ready.ok().and_then(|answer| answer.body["now"].as_str()?.parse().ok()) else {
+                    return Some(());
+                };
+                (now <= theirs).then_some(())
+            })
+            .await;
+        }
     }
 
     /// What the billing provider was asked with POST for a customer, at one path, and answered with 200.

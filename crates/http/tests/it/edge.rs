@@ -82,7 +82,8 @@ async fn machines_learn_how_we_are() {
     let config = Config { version: "1.2.3", ..Config::default() };
     let world = World::with(|_| {}, config).await;
     assert_eq!(world.get("/healthz").await.ok(), json!({ "status": "ok" }));
-    assert_eq!(world.get("/readyz").await.ok(), json!({ "status": "ready" }));
+    let ready = world.get("/readyz").await.ok();
+    assert_eq!(ready, json!({ "status": "ready", "now": world.engine.now() }));
     assert_eq!(world.get("/version").await.ok(), json!({ "name": "tollkeeper", "version": "1.2.3" }));
     world.engine.database().close().await;
     world.get("/healthz").await.ok();
