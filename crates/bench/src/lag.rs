@@ -23,6 +23,8 @@ use crate::{
 const RATE: u64 = 500;
 /// What the provider allows in the second part: 25 a second.
 const PER_MINUTE: u32 = 25 * 60;
+/// Organizations whose people ask meanwhile.
+const ASKING: usize = 20;
 /// How long anything may take to show before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -113,7 +115,11 @@ async fn person_meanwhile(plan: &Plan, engine_kind: Engine, report: &mut Report)
     let count = plan.size(4_000, 100);
     let sandbox = stand_in::start(count).await?;
     let client = stand_in::client()?;
-    let token = stand_in::token(&client, sandbox.url(), &rows::seeded(0).organization).await?;
+    // Of many organizations, for one may not ask that often.
+    let mut tokens = Vec::new();
+    for number in 0..ASKING {
+        tokens.push(stand_in::token(&client, sandbox.url(), &rows::seeded(number).organization).await?);
+    }
     stand_in::limit(&client, sandbox.url(), PER_MINUTE).await?;
     let database = Database::new(engine_kind, &plan.folder).await?;
     rows::seed(&database.db, 0..count, rows::seeded, GROWTH).await?;
@@ -133,11 +139,14 @@ async fn person_meanwhile(plan: &Plan, engine_kind: Engine, report: &mut Report)
     let mut waits = Vec::new();
     let (mut refused, mut tick) = (0, tokio::time::interval(Duration::from_millis(500)));
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(seconds as u64) {
+    for token in tokens.iter().cycle() {
+        if begun.elapsed() >= Duration::from_secs(seconds as u64) {
+            break;
+        }
         tick.tick().await;
         let asked = Instant::now();
         let body = serde_json::json!({});
-        let answer = client.post(&portal).bearer_auth(&token).json(&body).send().await?;
+        let answer = client.post(&portal).bearer_auth(token).json(&body).send().await?;
         if !answer.status().is_success() {
             refused += 1;
         }

@@ -1,6 +1,7 @@
-//! The request budget of one provider: a bucket that holds a minute's worth, a quarter of it kept for people who wait.
+//! The request budget of one provider: so many in any minute, a quarter of them kept for people who wait.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -10,9 +11,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 use tollkeeper_core::ports::Pace;
 
-const MINUTE: Duration = Duration::from_secs(60);
-/// What background work leaves in the bucket.
-const RESERVE: Duration = Duration::from_secs(15);
+/// A minute, and what a request may take to arrive: the provider counts when it hears it, not when it was permitted.
+const WINDOW: Duration = Duration::from_secs(61);
 /// How long a person waits for a turn before hearing to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long background work waits: it has a queue to go back to, and must not hold up what needs no provider.
@@ -28,47 +28,51 @@ pub(crate) fn for_a_person<'a, T>(work: impl Future<Output = T> + Send + 'a) -> 
     Box::pin(PERSON.scope((), work))
 }
 
-/// What may be asked of one provider.
-///
-/// The bucket is a span of time that refills by itself, up to a minute; a request costs a minute divided by how many a
-/// minute may have.
+/// What may be asked of one provider: never more in any minute than it allows, however it counts its minutes.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    cost: Duration,
+    requests: usize,
     level: Mutex<Level>,
 }
 
 #[derive(Debug)]
 struct Level {
-    left: Duration,
-    at: Instant,
+    /// When the requests of the last minute were permitted, oldest first.
+    taken: VecDeque<Instant>,
     /// The provider's own word counts more than our count.
     closed_until: Instant,
 }
 
 impl Budget {
     pub(crate) fn per_minute(requests: u32) -> Arc<Self> {
-        let now = Instant::now();
-        let cost = MINUTE / requests.max(1);
-        Arc::new(Self { cost, level: Mutex::new(Level { left: MINUTE, at: now, closed_until: now }) })
+        let level = Level { taken: VecDeque::new(), closed_until: Instant::now() };
+        Arc::new(Self { requests: requests.max(1) as usize, level: Mutex::new(level) })
     }
 
-    /// Takes one request out of the bucket, or says how long until there is one.
-    fn take(&self, floor: Duration) -> Result<(), Duration> {
+    /// Takes one request, unless fewer than `reserve` would be left of the minute: then how long until there is one.
+    fn take(&self, reserve: usize) -> Result<(), Duration> {
         let now = Instant::now();
         let mut level = self.level.lock().expect("nobody panics while holding it");
-        level.left = (level.left + (now - level.at)).min(MINUTE);
-        level.at = now;
+        while level.taken.front().is_some_and(|at| *at + WINDOW <= now) {
+            level.taken.pop_front();
+        }
         if now < level.closed_until {
             return Err(level.closed_until - now);
         }
         // A reserve never keeps the last request of a small budget.
-        let wanted = (self.cost + floor).min(MINUTE);
-        if level.left < wanted {
-            return Err(wanted - level.left);
+        let allowed = self.requests.saturating_sub(reserve).max(1);
+        match level.taken.len().checked_sub(allowed) {
+            Some(too_many) => Err(level.taken[too_many] + WINDOW - now),
+            None => {
+                level.taken.push_back(now);
+                Ok(())
+            }
         }
-        level.left -= self.cost;
-        Ok(())
+    }
+
+    /// What background work leaves for people.
+    fn reserve(&self) -> usize {
+        self.requests / 4
     }
 }
 
@@ -76,10 +80,10 @@ impl Budget {
 impl Pace for Budget {
     async fn permit(&self) -> Result<(), Duration> {
         let a_person_waits = PERSON.try_with(|()| ()).is_ok();
-        let (floor, patience) = if a_person_waits { (Duration::ZERO, PATIENCE) } else { (RESERVE, BACKGROUND) };
+        let (reserve, patience) = if a_person_waits { (0, PATIENCE) } else { (self.reserve(), BACKGROUND) };
         let until = Instant::now() + patience;
         loop {
-            let Err(wait) = self.take(floor) else { return Ok(()) };
+            let Err(wait) = self.take(reserve) else { return Ok(()) };
             if Instant::now() + wait > until {
                 metrics::counter!("tollkeeper_provider_budget_exhausted_total").increment(1);
                 return Err(wait);
@@ -100,37 +104,44 @@ mod tests {
     use super::*;
 
     /// How many requests get through at once before one would have to come back.
-    async fn at_once(budget: &Budget) -> usize {
-        let mut passed = 0;
-        while budget.take(RESERVE).is_ok() {
-            passed += 1;
-        }
-        passed
+    fn at_once(budget: &Budget, reserve: usize) -> usize {
+        (0..).take_while(|_| budget.take(reserve).is_ok()).count()
     }
 
     #[tokio::test(start_paused = true)]
     async fn background_work_leaves_a_quarter_for_people() {
         let budget = Budget::per_minute(120);
-        assert_eq!(at_once(&budget).await, 90);
-        let mut people = 0;
-        while budget.take(Duration::ZERO).is_ok() {
-            people += 1;
-        }
-        assert_eq!(people, 30);
+        assert_eq!(at_once(&budget, budget.reserve()), 90);
+        assert_eq!(at_once(&budget, 0), 30);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_waits_gets_its_turn_when_the_bucket_refills() {
+    async fn no_minute_has_more_than_is_allowed() {
         let budget = Budget::per_minute(60);
-        at_once(&budget).await;
-        while budget.take(Duration::ZERO).is_ok() {}
         let begun = Instant::now();
-        for _ in 0..5 {
-            for_a_person(budget.permit()).await.unwrap();
+        let mut permitted = Vec::new();
+        while begun.elapsed() < Duration::from_secs(300) {
+            if let Err(wait) = budget.take(0) {
+                tokio::time::advance(wait.min(Duration::from_secs(7))).await;
+            } else {
+                permitted.push(begun.elapsed());
+            }
         }
-        let wait = budget.permit().await.unwrap_err();
-        assert!(wait > RESERVE, "the background has a queue to wait in: {wait:?}");
-        assert_eq!(begun.elapsed().as_secs(), 5, "one a second");
+        let within =
+            |from: Duration| permitted.iter().filter(|at| (from..from + Duration::from_secs(60)).contains(at)).count();
+        assert_eq!(permitted.iter().map(|from| within(*from)).max(), Some(60));
+        assert!(permitted.len() >= 290, "and hardly less: {}", permitted.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_background_is_sent_back_to_its_queue_and_people_wait_for_their_turn() {
+        let budget = Budget::per_minute(60);
+        assert_eq!(at_once(&budget, 0), 60);
+        tokio::time::advance(Duration::from_secs(55)).await;
+        assert_eq!(budget.permit().await.unwrap_err(), Duration::from_secs(6));
+        let asked = Instant::now();
+        for_a_person(budget.permit()).await.unwrap();
+        assert_eq!(asked.elapsed().as_secs(), 6);
     }
 
     #[tokio::test(start_paused = true)]
@@ -148,8 +159,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_budget_of_one_is_not_shut_for_ever() {
         let budget = Budget::per_minute(1);
-        assert!(budget.take(RESERVE).is_ok());
-        tokio::time::advance(MINUTE).await;
-        assert!(budget.take(RESERVE).is_ok());
+        assert!(budget.take(budget.reserve()).is_ok());
+        tokio::time::advance(WINDOW).await;
+        assert!(budget.take(budget.reserve()).is_ok());
     }
 }
