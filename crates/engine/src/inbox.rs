@@ -1,10 +1,6 @@
 //! The worker of the inbox: subject by subject, with one refresh for all that waits about it.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tollkeeper_core::{
     ids::{ProviderCustomerId, ProviderSubscriptionId, Source},
@@ -12,7 +8,6 @@ use tollkeeper_core::{
     ports::{Billing, Content, ErrorKind, Hint, ProviderError, Subject, Verified},
     reduce,
     snapshot::Snapshot,
-    time::MachineTime,
 };
 use tollkeeper_store::{inbox, link::LinkKind};
 
@@ -20,7 +15,7 @@ use crate::{
     Error, Tollkeeper, backoff,
     decide::{Deliveries, cause},
     hooks::{self, Event},
-    leases::Lease,
+    leases::{Lease, Taken},
 };
 
 /// How many subjects are looked for at once.
@@ -33,31 +28,15 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// Something that deliveries wait about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Waiting {
     source: Source,
     subject: String,
-    taken_at: MachineTime,
 }
 
 impl Waiting {
     fn key(&self) -> String {
         format!("inbox/{}/{}", self.source, self.subject)
-    }
-}
-
-// When its lease was taken does not make it something else.
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.source, &self.subject) == (&other.source, &other.subject)
-    }
-}
-
-impl Eq for Waiting {}
-
-impl Hash for Waiting {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.source, &self.subject).hash(state);
     }
 }
 
@@ -78,26 +57,19 @@ enum Fate {
 }
 
 impl Tollkeeper {
-    /// What deliveries wait about, longest first; their leases are taken, so that no other process works on them too.
-    pub(crate) async fn waiting_subjects(&self) -> Result<Vec<Waiting>, Error> {
-        let taken_at = self.machine_now();
-        let found = inbox::pending_subjects(self.inner.db.read().await?.c(), taken_at, SUBJECTS).await?;
-        if found.is_empty() {
-            return Ok(Vec::new());
-        }
-        let waiting = |(source, subject)| Waiting { source, subject, taken_at };
-        let mut found: Vec<Waiting> = found.into_iter().map(waiting).collect();
-        let keys: Vec<String> = found.iter().map(Waiting::key).collect();
-        let ours = self.take_leases(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-        found.retain(|waiting| ours.contains(&waiting.key()));
-        Ok(found)
+    /// What deliveries wait about, longest first; their leases are taken.
+    pub(crate) async fn waiting_subjects(&self) -> Result<Vec<Taken<Waiting>>, Error> {
+        let found = inbox::pending_subjects(self.inner.db.read().await?.c(), self.machine_now(), SUBJECTS).await?;
+        let found = found.into_iter().map(|(source, subject)| Waiting { source, subject }).collect();
+        self.take_all(found, Waiting::key).await
     }
 
     /// Works on one subject, unless somebody else does: then `false`.
-    pub(crate) async fn work_subject(&self, waiting: &Waiting) -> Result<bool, Error> {
-        let lease = Arc::new(Lease::new(waiting.key(), &self.inner.owner));
-        let work = Box::pin(self.answer_subject(&waiting.source, &waiting.subject, &lease));
-        Ok(self.with_taken_lease(&lease, waiting.taken_at, work).await?.unwrap_or(false))
+    pub(crate) async fn work_subject(&self, waiting: &Taken<Waiting>) -> Result<bool, Error> {
+        let Taken { what: Waiting { source, subject }, at } = waiting;
+        let lease = Arc::new(Lease::new(waiting.what.key(), &self.inner.owner));
+        let work = Box::pin(self.answer_subject(source, subject, &lease));
+        Ok(self.with_taken_lease(&lease, *at, work).await?.unwrap_or(false))
     }
 
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.

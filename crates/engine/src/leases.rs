@@ -1,7 +1,7 @@
 //! Leases: they save work among processes and never carry correctness.
 
 use std::{
-    collections::HashSet,
+    hash::{Hash, Hasher},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -42,6 +42,27 @@ impl Lease {
     }
 }
 
+/// Something to work on, whose lease was taken. When that was does not make it something else.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken<K> {
+    pub(crate) what: K,
+    pub(crate) at: MachineTime,
+}
+
+impl<K: PartialEq> PartialEq for Taken<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.what == other.what
+    }
+}
+
+impl<K: Eq> Eq for Taken<K> {}
+
+impl<K: Hash> Hash for Taken<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.what.hash(state);
+    }
+}
+
 impl Tollkeeper {
     /// Does `work` while holding a lease; `None` when somebody else holds it.
     ///
@@ -62,11 +83,18 @@ impl Tollkeeper {
         })
     }
 
-    /// Takes many leases of this process at once; answers the keys of those that nobody else holds.
-    pub(crate) async fn take_leases(&self, keys: &[&str]) -> Result<HashSet<String>, Error> {
-        let (now, owner) = (self.machine_now(), self.inner.owner.as_str());
-        let until = now.plus(SPAN);
-        Ok(self.inner.db.write(|tx| Box::pin(lease::acquire_many(tx, keys, owner, now, until))).await?)
+    /// Takes the leases of all that was found at once, so that no other process works on it too; answers what nobody else
+    /// holds.
+    pub(crate) async fn take_all<K>(&self, found: Vec<K>, key: impl Fn(&K) -> String) -> Result<Vec<Taken<K>>, Error> {
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = found.iter().map(&key).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let (keys, owner, at) = (&keys[..], self.inner.owner.as_str(), self.machine_now());
+        let until = at.plus(SPAN);
+        let ours = self.inner.db.write(|tx| Box::pin(lease::acquire_many(tx, keys, owner, at, until))).await?;
+        Ok(found.into_iter().filter(|what| ours.contains(&key(what))).map(|what| Taken { what, at }).collect())
     }
 
     /// Does `work` with a lease that was taken at `taken_at`, or is taken again because that is a while ago.

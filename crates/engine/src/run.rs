@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use tollkeeper_core::ids::{OrganizationId, SubscriptionId};
 
-use crate::{Error, Extent, Tollkeeper, inbox::Waiting};
+use crate::{Error, Extent, Tollkeeper, inbox::Waiting, leases::Taken};
 
 /// Machine time between two looks at what waits, when nobody says that something came.
 const TICK: Duration = Duration::from_secs(1);
@@ -93,12 +93,13 @@ impl Job {
         let inner = &engine.inner;
         match self {
             Self::Inbox => {
-                let work = |engine: Tollkeeper, waiting: Waiting| async move { engine.work_subject(&waiting).await };
+                let work =
+                    |engine: Tollkeeper, waiting: Taken<Waiting>| async move { engine.work_subject(&waiting).await };
                 self.keep_up(&engine, &stop, &inner.wake_inbox, || engine.waiting_subjects(), work).await;
             }
             Self::Outbox => {
-                let work = |engine: Tollkeeper, organization: OrganizationId| async move {
-                    engine.tell_organization(&organization).await
+                let work = |engine: Tollkeeper, owed: Taken<OrganizationId>| async move {
+                    engine.tell_organization(&owed).await
                 };
                 self.keep_up(&engine, &stop, &inner.wake_outbox, || engine.owed_organizations(), work).await;
             }

@@ -44,13 +44,14 @@ impl Tollkeeper {
         content: Option<&Snapshot>,
     ) -> Result<Option<OrganizationId>, Error> {
         let provider = billing.provider();
+        // Whoever pays now is whose it is, where that is known to us.
+        if let Some(content) = content
+            && let Some(payer) = self.linked(&provider, LinkKind::Customer, content.customer_id.as_str()).await?
+        {
+            return Ok(Some(payer));
+        }
         if let Some(owner) = self.linked(&provider, LinkKind::Subscription, id.as_str()).await? {
-            // Whoever pays now is whose it is, where that is known to us.
-            let payer = match content {
-                Some(content) => self.linked(&provider, LinkKind::Customer, content.customer_id.as_str()).await?,
-                None => None,
-            };
-            return Ok(Some(payer.unwrap_or(owner)));
+            return Ok(Some(owner));
         }
         let customer = match content {
             Some(content) => Some((content.customer_id.clone(), content.our_id.clone())),

@@ -209,7 +209,7 @@ impl Db {
     pub async fn read(&self) -> Result<Conn, Error> {
         Ok(match &self.0 {
             Pools::Lite { readers, .. } => Conn::Lite(readers.acquire().await?),
-            Pools::Pg(pool, _) => Conn::Pg(dialect::acquire_alive(pool).await?),
+            Pools::Pg(pool, _) => Conn::Pg(pool.acquire().await?),
         })
     }
 

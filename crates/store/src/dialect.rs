@@ -11,9 +11,8 @@ use std::{
 };
 
 use sqlx::{
-    Connection, Executor, PgPool, Postgres, QueryBuilder, Sqlite,
+    Connection, Executor, QueryBuilder, Sqlite,
     migrate::Migrator,
-    pool::PoolConnection,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -33,6 +32,9 @@ use crate::{
 /// Source: PostgreSQL 15 documentation, "Query Planning".
 const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off";
 
+/// How long an unused session is believed to be alive.
+const BELIEVED: Duration = Duration::from_secs(1);
+
 /// Opens the pools that an address asks for.
 pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools, Error> {
     match url.split_once(':') {
@@ -44,11 +46,14 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools, Error
             let pool = PgPoolOptions::new()
                 .max_connections(options.max_connections)
                 .acquire_timeout(options.acquire_timeout)
-                // Readers ask themselves; a writer that meets a dead connection runs again.
+                // Asked only after a pause: one that just answered still does, nearly always, and asking costs as much
+                // as what is wanted. A writer that meets a dead connection runs again.
                 .test_before_acquire(false)
-                .before_acquire(move |_, session| {
-                    let usable = !suspected.covers(session.age);
-                    Box::pin(async move { Ok(usable) })
+                .before_acquire(move |connection, session| {
+                    let suspected = suspected.covers(session.age);
+                    Box::pin(async move {
+                        Ok(!suspected && (session.idle_for < BELIEVED || connection.ping().await.is_ok()))
+                    })
                 })
                 .after_connect(|session, _| {
                     Box::pin(async move {
@@ -117,17 +122,6 @@ pub(crate) async fn begin(pools: &Pools) -> Result<TxKind, Error> {
         Pools::Lite { writer, .. } => TxKind::Lite(writer.join().await?),
         Pools::Pg(pool, _) => TxKind::Pg(pool.begin().await?),
     })
-}
-
-/// Takes a connection that answers; those that do not are closed on the way.
-pub(crate) async fn acquire_alive(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
-    loop {
-        let mut connection = pool.acquire().await?;
-        if connection.ping().await.is_ok() {
-            return Ok(connection);
-        }
-        connection.close_on_drop();
-    }
 }
 
 /// Sessions on Postgres that began before one was lost, or found its server to be a standby, are not used again: what

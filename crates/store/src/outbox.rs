@@ -163,21 +163,22 @@ pub async fn head(c: C<'_>, sink: &str, now: MachineTime, limit: i64) -> Result<
     rows.into_iter().map(Row::read).collect()
 }
 
-/// The oldest effect that an organization is owed on this sink, when it is due by `now`.
+/// What an organization is owed on this sink, oldest first and at most `limit`, up to the first that is not due by `now`.
 ///
 /// Whoever holds the organization's turn asks again before telling: what [`head`] said may have been told meanwhile.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
-pub async fn next(
+pub async fn due(
     c: C<'_>,
     sink: &str,
     organization: &OrganizationId,
     now: MachineTime,
-) -> Result<Option<OutboxRow>, Error> {
-    let row: Option<Row> = sql!(
+    limit: i64,
+) -> Result<Vec<OutboxRow>, Error> {
+    let rows: Vec<Row> = sql!(
         c,
-        opt Row,
+        all Row,
         "
         SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
         FROM outbox
@@ -185,12 +186,14 @@ pub async fn next(
           AND sink = $2
           AND state = 'pending'
         ORDER BY seq, position
-        LIMIT 1",
+        LIMIT $3",
         organization.as_str(),
-        sink
+        sink,
+        limit
     )?;
-    let row = row.map(Row::read).transpose()?;
-    Ok(row.filter(|row| row.next_attempt_at.is_none_or(|at| at <= now)))
+    let due = |row: &OutboxRow| row.next_attempt_at.is_none_or(|at| at <= now);
+    let rows: Result<Vec<_>, _> = rows.into_iter().map(Row::read).collect();
+    Ok(rows?.into_iter().take_while(due).collect())
 }
 
 /// Notes that a sink has it; `false` when it was not pending any more.

@@ -32,7 +32,7 @@ async fn head(db: &Db, now: i64) -> Vec<(String, i64, EffectKind)> {
 
 async fn next(db: &Db, organization: &str, now: i64) -> Option<(i64, EffectKind)> {
     let mut conn = db.read().await.unwrap();
-    let row = outbox::next(conn.c(), HOOKS, &organization.into(), sample::machine(now)).await.unwrap();
+    let row = outbox::due(conn.c(), HOOKS, &organization.into(), sample::machine(now), 1).await.unwrap().pop();
     row.map(|row| (row.seq, row.kind))
 }
 
