@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tollkeeper_core::{
     catalog::Catalog,
-    ids::{OrganizationId, Provider, SubscriptionId},
+    ids::{OrganizationId, Provider, Source, SubscriptionId},
     ports::{Billing, Identity},
     time::{Clock, MachineTime, Timestamp},
 };
@@ -23,6 +23,7 @@ use crate::{
     gates::Gates,
     hooks::{Hooks, NoHooks},
     keys::KnownKeys,
+    leases::Over,
     notices::Notices,
     run::Running,
     seal::Seal,
@@ -54,6 +55,11 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     /// Set when the engine is asked to stop: what comes in batches ends at the next piece.
     pub(crate) stopping: CancellationToken,
+    /// Where the round of those that deliveries wait about has come to.
+    pub(crate) last_waiting: tokio::sync::Mutex<(Source, String)>,
+    /// Leases of the inbox and of the outbox whose work is done.
+    pub(crate) answered: Over,
+    pub(crate) told: Over,
     pub(crate) wake_inbox: Notify,
     pub(crate) wake_outbox: Notify,
     pub(crate) wake_due: Notify,
@@ -158,6 +164,9 @@ impl Builder {
             turns: Mutex::default(),
             owner: hex::encode(owner),
             stopping: CancellationToken::new(),
+            last_waiting: tokio::sync::Mutex::new((Source::from(""), String::new())),
+            answered: Over::default(),
+            told: Over::default(),
             wake_inbox: Notify::new(),
             wake_outbox: Notify::new(),
             wake_due: Notify::new(),

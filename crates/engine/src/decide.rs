@@ -1,7 +1,5 @@
 //! Reading an account, deciding, and writing the decision only if the account is still the one that was read.
 
-use std::sync::Arc;
-
 use tollkeeper_core::{
     account::Account,
     catalog::Catalog,
@@ -12,7 +10,7 @@ use tollkeeper_core::{
 };
 use tollkeeper_store::{Cause, account, inbox, organization};
 
-use crate::{Error, Tollkeeper, leases::Lease};
+use crate::{Error, Tollkeeper};
 
 /// How often a decision starts again because another writer was faster.
 const RACES: usize = 50;
@@ -25,8 +23,6 @@ pub(crate) const SINKS: [&str; 1] = ["hooks"];
 pub(crate) struct Deliveries {
     pub(crate) source: Source,
     pub(crate) ids: Vec<EventId>,
-    /// Given back with them.
-    pub(crate) lease: Arc<Lease>,
 }
 
 impl Tollkeeper {
@@ -95,7 +91,6 @@ impl Tollkeeper {
                     };
                     if let Some(deliveries) = deliveries {
                         inbox::settle(tx, &deliveries.source, &deliveries.ids, &transition.why).await?;
-                        deliveries.lease.release(tx).await?;
                     }
                     Ok(seq)
                 })
@@ -103,9 +98,6 @@ impl Tollkeeper {
             .await;
         match written {
             Ok(version) => {
-                if let Some(deliveries) = deliveries {
-                    deliveries.lease.is_over();
-                }
                 let view = View { version, ..View::of(&transition.after) };
                 self.inner.gates.put(id, view, self.machine_now());
                 if transition.changed {

@@ -1,6 +1,6 @@
 //! The worker of the inbox: subject by subject, with one refresh for all that waits about it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tollkeeper_core::{
     ids::{ProviderCustomerId, ProviderSubscriptionId, Source},
@@ -15,7 +15,7 @@ use crate::{
     Error, Tollkeeper, backoff,
     decide::{Deliveries, cause},
     hooks::{self, Event},
-    leases::{Lease, Taken},
+    leases::Taken,
 };
 
 /// How many subjects are looked for at once.
@@ -57,23 +57,35 @@ enum Fate {
 }
 
 impl Tollkeeper {
-    /// What deliveries wait about, longest first; their leases are taken.
+    /// What deliveries wait about, going round among all that wait; their leases are taken.
     pub(crate) async fn waiting_subjects(&self) -> Result<Vec<Taken<Waiting>>, Error> {
-        let found = inbox::pending_subjects(self.inner.db.read().await?.c(), self.machine_now(), SUBJECTS).await?;
+        let (mut last, now) = (self.inner.last_waiting.lock().await, self.machine_now());
+        let mut conn = self.inner.db.read().await?;
+        let mut found = inbox::pending_subjects(conn.c(), &last, now, SUBJECTS).await?;
+        let room = SUBJECTS - i64::try_from(found.len()).unwrap_or(SUBJECTS);
+        if room > 0 {
+            let begin = (Source::from(""), String::new());
+            let end = std::mem::replace(&mut *last, begin.clone());
+            let round = inbox::pending_subjects(conn.c(), &begin, now, room).await?;
+            found.extend(round.into_iter().take_while(|subject| *subject <= end));
+        }
+        drop(conn);
+        if let Some(newest) = found.last() {
+            last.clone_from(newest);
+        }
         let found = found.into_iter().map(|(source, subject)| Waiting { source, subject }).collect();
-        self.take_all(found, Waiting::key).await
+        self.take_all(&self.inner.answered, found, Waiting::key).await
     }
 
     /// Works on one subject, unless somebody else does: then `false`.
     pub(crate) async fn work_subject(&self, waiting: &Taken<Waiting>) -> Result<bool, Error> {
         let Taken { what: Waiting { source, subject }, at } = waiting;
-        let lease = Arc::new(Lease::new(waiting.what.key(), &self.inner.owner));
-        let work = Box::pin(self.answer_subject(source, subject, &lease));
-        Ok(self.with_taken_lease(&lease, *at, work).await?.unwrap_or(false))
+        let work = Box::pin(self.answer_subject(source, subject));
+        Ok(self.with_taken_lease(&self.inner.answered, waiting.what.key(), *at, work).await?.unwrap_or(false))
     }
 
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.
-    async fn answer_subject(&self, source: &Source, subject: &str, lease: &Arc<Lease>) -> Result<bool, Error> {
+    async fn answer_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
         let now = self.machine_now();
         let rows = inbox::pending(self.inner.db.read().await?.c(), source, subject, now, PER_SUBJECT).await?;
         let mut reads = Vec::new();
@@ -99,7 +111,7 @@ impl Tollkeeper {
         if !reads.is_empty() {
             let hints: Vec<_> = reads.iter().map(|(read, _)| &read.hint).collect();
             let ids = told.iter().map(|row| row.event_id.clone()).collect();
-            let deliveries = Deliveries { source: source.clone(), ids, lease: lease.clone() };
+            let deliveries = Deliveries { source: source.clone(), ids };
             match self.answer(source, &Subject::parse(subject), &hints, &deliveries).await {
                 Ok(Fate::Settled) => {}
                 Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await?,
@@ -214,20 +226,18 @@ impl Tollkeeper {
     }
 
     async fn close(&self, deliveries: &Deliveries, why: &str, ignored: bool) -> Result<(), Error> {
-        let Deliveries { source, ids, lease } = deliveries;
+        let Deliveries { source, ids } = deliveries;
         self.inner
             .db
             .write(|tx| {
                 Box::pin(async move {
                     match ignored {
-                        true => inbox::ignore(tx, source, ids, why).await?,
-                        false => inbox::settle(tx, source, ids, why).await?,
-                    };
-                    lease.release(tx).await
+                        true => inbox::ignore(tx, source, ids, why).await,
+                        false => inbox::settle(tx, source, ids, why).await,
+                    }
                 })
             })
             .await?;
-        lease.is_over();
         Ok(())
     }
 

@@ -2,14 +2,14 @@
 
 use std::{
     hash::{Hash, Hasher},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::Mutex,
     time::Duration,
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::time::{Instant, interval_at};
 use tollkeeper_core::time::MachineTime;
-use tollkeeper_store::{Tx, lease};
+use tollkeeper_store::lease;
 
 use crate::{Error, Tollkeeper};
 
@@ -18,27 +18,19 @@ const SPAN: Duration = Duration::from_secs(6);
 /// How often a lease is renewed while the work goes on, and how old one may be that work begins with.
 const RENEWAL: Duration = Duration::from_secs(2);
 
-/// A lease that is held.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    key: String,
-    owner: String,
-    given_back: AtomicBool,
-}
+/// Leases that were taken together and whose work is done: they are given back together too, with the next that are taken.
+///
+/// Meanwhile they are in nobody's way here, for what a process holds it may take again.
+#[derive(Debug, Default)]
+pub(crate) struct Over(Mutex<Vec<String>>);
 
-impl Lease {
-    pub(crate) fn new(key: String, owner: &str) -> Self {
-        Self { key, owner: owner.to_owned(), given_back: AtomicBool::new(false) }
+impl Over {
+    fn add(&self, key: String) {
+        self.0.lock().expect("nobody panics while holding it").push(key);
     }
 
-    /// Gives it back together with what the work wrote; it counts once that is committed ([`Lease::is_over`]).
-    pub(crate) async fn release(&self, tx: &mut Tx) -> Result<(), tollkeeper_store::Error> {
-        lease::release(tx, &self.key, &self.owner).await
-    }
-
-    /// It was given back, and is not renewed any more.
-    pub(crate) fn is_over(&self) {
-        self.given_back.store(true, Ordering::Relaxed);
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("nobody panics while holding it"))
     }
 }
 
@@ -69,82 +61,107 @@ impl Tollkeeper {
     /// The work is boxed, here and below: what runs inside of a lease is large, and callers put it on their stack.
     pub(crate) fn with_lease<'a, T: Send + 'a>(
         &'a self,
-        key: &str,
-        owner: &str,
+        key: &'a str,
+        owner: &'a str,
         work: impl Future<Output = Result<T, Error>> + Send + 'a,
     ) -> BoxFuture<'a, Result<Option<T>, Error>> {
-        let lease = Lease::new(key.to_owned(), owner);
         let work = work.boxed();
         Box::pin(async move {
-            if !self.take_lease(&lease).await? {
+            if !self.take_lease(key, owner).await? {
                 return Ok(None);
             }
-            self.holding(&lease, work).await.map(Some)
+            let outcome = self.holding(key, owner, work).await;
+            let keys = &[key][..];
+            if let Err(error) = self.inner.db.write(|tx| Box::pin(lease::release(tx, keys, owner))).await {
+                tracing::warn!(%error, key, "a lease could not be given back: it runs out by itself");
+            }
+            outcome.map(Some)
         })
     }
 
     /// Takes the leases of all that was found at once, so that no other process works on it too; answers what nobody else
-    /// holds.
-    pub(crate) async fn take_all<K>(&self, found: Vec<K>, key: impl Fn(&K) -> String) -> Result<Vec<Taken<K>>, Error> {
-        if found.is_empty() {
+    /// holds. Gives those back that are over.
+    pub(crate) async fn take_all<K>(
+        &self,
+        over: &Over,
+        found: Vec<K>,
+        key: impl Fn(&K) -> String,
+    ) -> Result<Vec<Taken<K>>, Error> {
+        let over = over.take();
+        if found.is_empty() && over.is_empty() {
             return Ok(Vec::new());
         }
         let keys: Vec<String> = found.iter().map(&key).collect();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let (keys, owner, at) = (&keys[..], self.inner.owner.as_str(), self.machine_now());
+        let (over, keys) = (borrowed(&over), borrowed(&keys));
+        let (over, keys, owner, at) = (&over[..], &keys[..], self.inner.owner.as_str(), self.machine_now());
         let until = at.plus(SPAN);
-        let ours = self.inner.db.write(|tx| Box::pin(lease::acquire_many(tx, keys, owner, at, until))).await?;
+        let ours = self
+            .inner
+            .db
+            .write(|tx| {
+                Box::pin(async move {
+                    lease::release(tx, over, owner).await?;
+                    lease::acquire_many(tx, keys, owner, at, until).await
+                })
+            })
+            .await?;
         Ok(found.into_iter().filter(|what| ours.contains(&key(what))).map(|what| Taken { what, at }).collect())
     }
 
-    /// Does `work` with a lease that was taken at `taken_at`, or is taken again because that is a while ago.
+    /// Does `work` under a lease that was taken at `taken_at`, or is taken again because that is a while ago.
     pub(crate) async fn with_taken_lease<T>(
         &self,
-        lease: &Lease,
+        over: &Over,
+        key: String,
         taken_at: MachineTime,
         work: BoxFuture<'_, Result<T, Error>>,
     ) -> Result<Option<T>, Error> {
         let fresh = self.machine_now().since(taken_at) < RENEWAL;
-        if !fresh && !self.take_lease(lease).await? {
+        if !fresh && !self.take_lease(&key, &self.inner.owner).await? {
             return Ok(None);
         }
-        self.holding(lease, work).await.map(Some)
+        let outcome = self.holding(&key, &self.inner.owner, work).await;
+        over.add(key);
+        outcome.map(Some)
     }
 
-    /// Renews a lease while the work goes on, and gives it back unless the work did.
+    /// Gives back what is over, when nothing is going to be taken any more.
+    pub(crate) async fn give_back(&self) {
+        for over in [&self.inner.answered, &self.inner.told] {
+            if let Err(error) = self.take_all(over, Vec::new(), String::clone).await {
+                tracing::warn!(%error, "leases could not be given back: they run out by themselves");
+            }
+        }
+    }
+
+    /// Renews a lease while the work goes on.
     ///
     /// It is short and renewed, so that the work of a process that was killed is taken over within seconds. That it could
-    /// not be renewed or given back is not the work's failure.
-    async fn holding<T>(&self, lease: &Lease, work: BoxFuture<'_, Result<T, Error>>) -> Result<T, Error> {
+    /// not be renewed is not the work's failure.
+    async fn holding<T>(&self, key: &str, owner: &str, work: BoxFuture<'_, Result<T, Error>>) -> Result<T, Error> {
         let renewal = async {
             let mut tick = interval_at(Instant::now() + RENEWAL, RENEWAL);
             loop {
                 tick.tick().await;
-                if lease.given_back.load(Ordering::Relaxed) {
-                    continue;
-                }
-                if let Err(error) = self.take_lease(lease).await {
-                    tracing::warn!(%error, key = lease.key, "a lease could not be renewed");
+                if let Err(error) = self.take_lease(key, owner).await {
+                    tracing::warn!(%error, key, "a lease could not be renewed");
                 }
             }
         };
         // Both go on at once: the renewal may wait for a connection that the work has.
-        let outcome = tokio::select! {
+        tokio::select! {
             outcome = work => outcome,
             () = renewal => unreachable!("it renews for ever"),
-        };
-        if !lease.given_back.load(Ordering::Relaxed)
-            && let Err(error) = self.inner.db.write(|tx| Box::pin(lease.release(tx))).await
-        {
-            tracing::warn!(%error, key = lease.key, "a lease could not be given back: it runs out by itself");
         }
-        outcome
     }
 
-    async fn take_lease(&self, lease: &Lease) -> Result<bool, Error> {
+    async fn take_lease(&self, key: &str, owner: &str) -> Result<bool, Error> {
         let now = self.machine_now();
         let until = now.plus(SPAN);
-        let Lease { key, owner, .. } = lease;
         Ok(self.inner.db.write(|tx| Box::pin(lease::acquire(tx, key, owner, now, until))).await?)
     }
+}
+
+fn borrowed(keys: &[String]) -> Vec<&str> {
+    keys.iter().map(String::as_str).collect()
 }

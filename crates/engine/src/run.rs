@@ -58,6 +58,7 @@ impl Running {
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.wait().await;
+        self.engine.give_back().await;
         self.engine.inner.inbox.stop().await;
     }
 }

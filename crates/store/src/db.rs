@@ -26,6 +26,8 @@ pub struct Options {
     pub read_only_pool: u32,
     /// How long to wait for a connection before the database counts as away.
     pub acquire_timeout: Duration,
+    /// How long an unused session on Postgres is believed to be alive; after that it is asked before it is used.
+    pub believed_alive: Duration,
     /// How long a writer of SQLite waits for a writer in another process.
     pub busy_timeout: Duration,
 }
@@ -36,6 +38,7 @@ impl Default for Options {
             max_connections: 16,
             read_only_pool: 8,
             acquire_timeout: Duration::from_secs(5),
+            believed_alive: Duration::from_secs(1),
             busy_timeout: Duration::from_secs(5),
         }
     }

@@ -32,9 +32,6 @@ use crate::{
 /// Source: PostgreSQL 15 documentation, "Query Planning".
 const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off";
 
-/// How long an unused session is believed to be alive.
-const BELIEVED: Duration = Duration::from_secs(1);
-
 /// Opens the pools that an address asks for.
 pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools, Error> {
     match url.split_once(':') {
@@ -42,7 +39,7 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools, Error
         Some(("postgres" | "postgresql", _)) => {
             let address = PgConnectOptions::from_str(url).map_err(|error| Error::Address(error.to_string()))?;
             let suspicion = Suspicion::default();
-            let suspected = suspicion.clone();
+            let (suspected, believed_alive) = (suspicion.clone(), options.believed_alive);
             let pool = PgPoolOptions::new()
                 .max_connections(options.max_connections)
                 .acquire_timeout(options.acquire_timeout)
@@ -52,7 +49,7 @@ pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools, Error
                 .before_acquire(move |connection, session| {
                     let suspected = suspected.covers(session.age);
                     Box::pin(async move {
-                        Ok(!suspected && (session.idle_for < BELIEVED || connection.ping().await.is_ok()))
+                        Ok(!suspected && (session.idle_for < believed_alive || connection.ping().await.is_ok()))
                     })
                 })
                 .after_connect(|session, _| {

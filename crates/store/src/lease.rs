@@ -43,20 +43,16 @@ pub async fn acquire_many(
     Ok(rows.into_iter().map(|row| row.key).collect())
 }
 
-/// Gives a lease back; does nothing when it is somebody else's by now.
+/// Gives leases back; does nothing to those that are somebody else's by now.
 ///
 /// # Errors
 /// Only the database's own.
-pub async fn release(tx: &mut Tx, key: &str, owner: &str) -> Result<(), Error> {
-    sql!(
-        tx.c(),
-        exec,
-        "
-        DELETE FROM lease
-        WHERE key = $1
-          AND owner = $2",
-        key,
-        owner
-    )?;
+pub async fn release(tx: &mut Tx, keys: &[&str], owner: &str) -> Result<(), Error> {
+    if !keys.is_empty() {
+        // In the order in which they are taken.
+        let keys: BTreeSet<&str> = keys.iter().copied().collect();
+        let keys: Vec<&str> = keys.into_iter().collect();
+        sql!(tx.c(), exec among &keys, "DELETE FROM lease WHERE key", "AND owner = $2", owner)?;
+    }
     Ok(())
 }

@@ -129,12 +129,17 @@ impl Row {
     }
 }
 
-/// The subjects with a delivery that is pending and due by `now`, at most `limit`, each once, the longest waiting
-/// first.
+/// The subjects with a delivery that is pending and due by `now`, in the order of their names and each once: at most
+/// `limit`, those after `after`. Whoever goes round finds everybody, and pays for few even when many wait.
 ///
 /// # Errors
 /// Only the database's own.
-pub async fn pending_subjects(c: C<'_>, now: MachineTime, limit: i64) -> Result<Vec<(Source, String)>, Error> {
+pub async fn pending_subjects(
+    c: C<'_>,
+    after: &(Source, String),
+    now: MachineTime,
+    limit: i64,
+) -> Result<Vec<(Source, String)>, Error> {
     row! { struct Waiting { source: String, subject: String } }
     let rows: Vec<Waiting> = sql!(
         c,
@@ -143,10 +148,13 @@ pub async fn pending_subjects(c: C<'_>, now: MachineTime, limit: i64) -> Result<
         SELECT source, subject
         FROM inbox
         WHERE state = 'pending'
-          AND (next_attempt_at IS NULL OR next_attempt_at <= $1)
+          AND (source, subject) > ($1, $2)
+          AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
         GROUP BY source, subject
-        ORDER BY MIN(received_at), source, subject
-        LIMIT $2",
+        ORDER BY source, subject
+        LIMIT $4",
+        after.0.as_str(),
+        &after.1,
         At(now),
         limit
     )?;

@@ -41,7 +41,13 @@ pub(crate) async fn put(db: &Db, deliveries: Vec<Delivery>) {
 }
 
 async fn subjects(db: &Db, now: i64, limit: i64) -> Vec<String> {
-    let rows = inbox::pending_subjects(db.read().await.unwrap().c(), sample::machine(now), limit).await.unwrap();
+    subjects_after(db, "", now, limit).await
+}
+
+async fn subjects_after(db: &Db, after: &str, now: i64, limit: i64) -> Vec<String> {
+    let after = (source(), after.to_owned());
+    let mut conn = db.read().await.unwrap();
+    let rows = inbox::pending_subjects(conn.c(), &after, sample::machine(now), limit).await.unwrap();
     rows.into_iter().map(|(source, subject)| format!("{source} {subject}")).collect()
 }
 
@@ -149,9 +155,11 @@ both_engines! {
             delivery("ev_4", "other", 15),
             delivery("ev_5", "other", 16),
         ]).await;
-        let all = ["chargebee subscription:b", "chargebee other:ev_4", "chargebee other:ev_5", "chargebee subscription:a"];
+        let all = ["chargebee other:ev_4", "chargebee other:ev_5", "chargebee subscription:a", "chargebee subscription:b"];
         assert_eq!(subjects(db.db(), 0, 10).await, all);
         assert_eq!(subjects(db.db(), 0, 2).await, all[..2]);
+        assert_eq!(subjects_after(db.db(), "other:ev_5", 0, 10).await, all[2..]);
+        assert_eq!(subjects_after(db.db(), "subscription:b", 0, 10).await, <[&str; 0]>::default());
         let mut conn = db.db().read().await.unwrap();
         let now = MachineTime::from_micros(0);
         let rows = inbox::pending(conn.c(), &source(), "subscription:b", now, 10).await.unwrap();

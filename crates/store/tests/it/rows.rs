@@ -344,7 +344,7 @@ both_engines! {
         assert!(acquire("a", 9, 20).await.unwrap(), "the owner renews");
         assert!(!acquire("b", 10, 30).await.unwrap());
         assert!(acquire("b", 20, 30).await.unwrap(), "expired");
-        let release = |owner| db.db().write(move |tx| Box::pin(async move { lease::release(tx, "subject", owner).await }));
+        let release = |owner| db.db().write(move |tx| Box::pin(async move { lease::release(tx, &["subject"], owner).await }));
         release("a").await.unwrap();
         assert!(!acquire("a", 21, 31).await.unwrap(), "a lease that was lost is not given back by its old owner");
         release("b").await.unwrap();
