@@ -27,6 +27,7 @@ use crate::{
     notices::Notices,
     run::Running,
     seal::Seal,
+    together::Together,
 };
 
 /// The engine. Cheap to clone; every clone is the same one.
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     /// Leases of the inbox and of the outbox whose work is done.
     pub(crate) answered: Over,
     pub(crate) told: Over,
+    pub(crate) together: Together,
     pub(crate) wake_inbox: Notify,
     pub(crate) wake_outbox: Notify,
     pub(crate) wake_due: Notify,
@@ -167,6 +169,7 @@ impl Builder {
             last_waiting: tokio::sync::Mutex::new((Source::from(""), String::new())),
             answered: Over::default(),
             told: Over::default(),
+            together: Together::default(),
             wake_inbox: Notify::new(),
             wake_outbox: Notify::new(),
             wake_due: Notify::new(),

@@ -104,7 +104,7 @@ impl Tollkeeper {
         }
         let row = self.attempt(account, choice, now);
         let transition = reduce::begin_checkout(account, row.clone(), &self.catalog(), now);
-        match self.save(account, &transition, cause, None).await {
+        match self.save(account, &transition, cause).await {
             Ok(true) => {
                 failpoint("checkout.attempt");
                 Ok(Some(row.id))

@@ -1,5 +1,7 @@
 //! Reading an account, deciding, and writing the decision only if the account is still the one that was read.
 
+use std::collections::HashMap;
+
 use tollkeeper_core::{
     account::Account,
     catalog::Catalog,
@@ -8,7 +10,7 @@ use tollkeeper_core::{
     ids::{EventId, OrganizationId, Source},
     time::Timestamp,
 };
-use tollkeeper_store::{Cause, account, inbox, organization};
+use tollkeeper_store::{Cause, Decision, Tx, account, inbox, organization};
 
 use crate::{Error, Tollkeeper};
 
@@ -52,85 +54,81 @@ impl Tollkeeper {
         for _ in 0..RACES {
             let account = self.account(id).await?;
             let transition = f(&account, &self.catalog(), self.now())?;
-            if self.save(&account, &transition, cause, None).await? {
+            if self.save(&account, &transition, cause).await? {
                 return Ok(transition);
             }
         }
         Err(Error::Contended(id.to_string()))
     }
 
-    /// Writes a decision about `before`, and settles the deliveries that it answers, in one transaction.
+    /// Writes a decision about `before`, in a transaction of its own.
     ///
     /// `false`: another writer was faster, nothing was written. A decision that changes nothing loses too: it was
     /// taken about rows that are no longer there.
-    pub(crate) async fn save(
+    pub(crate) async fn save(&self, before: &Account, transition: &Transition, cause: &Cause) -> Result<bool, Error> {
+        let saved = self.write_decisions(&[(Decision { before, transition, cause }, None)]).await?;
+        Ok(saved.first() == Some(&true))
+    }
+
+    /// Writes decisions about different organizations in one transaction, and settles the deliveries that they answer.
+    /// Answers for each whether it was written, as [`Tollkeeper::save`] does.
+    pub(crate) async fn write_decisions(
         &self,
-        before: &Account,
-        transition: &Transition,
-        cause: &Cause,
-        deliveries: Option<&Deliveries>,
-    ) -> Result<bool, Error> {
-        let id = &before.organization.id;
+        all: &[(Decision<'_>, Option<&Deliveries>)],
+    ) -> Result<Vec<bool>, tollkeeper_store::Error> {
         let now = self.now();
-        let written = self
-            .inner
-            .db
-            .write(|tx| {
-                Box::pin(async move {
-                    let seq = if transition.changed {
-                        match account::save(tx, before, transition, cause, &SINKS, now).await? {
-                            account::Saved::Written { seq } => seq,
-                            account::Saved::Lost => return Err(Lost::Race),
-                        }
-                    } else {
-                        let versions = organization::versions(tx.c(), std::slice::from_ref(id)).await?;
-                        match versions.first() {
-                            Some((_, version)) if *version == before.organization.version => *version,
-                            Some(_) | None => return Err(Lost::Race),
-                        }
-                    };
-                    if let Some(deliveries) = deliveries {
-                        inbox::settle(tx, &deliveries.source, &deliveries.ids, &transition.why).await?;
-                    }
-                    Ok(seq)
-                })
-            })
-            .await;
-        match written {
-            Ok(version) => {
-                let view = View { version, ..View::of(&transition.after) };
-                self.inner.gates.put(id, view, self.machine_now());
-                if transition.changed {
-                    self.inner.notices.changed(id);
-                }
-                if !transition.effects.is_empty() {
-                    self.inner.wake_outbox.notify_one();
-                }
-                tracing::debug!(organization.id = %id, version, why = %transition.why, "decided");
-                Ok(true)
+        let saved = self.inner.db.write(|tx| Box::pin(write(tx, all, now))).await?;
+        let mut effects = false;
+        for ((decision, _), version) in all.iter().zip(&saved) {
+            let (Some(version), Decision { before, transition, .. }) = (*version, decision) else { continue };
+            let id = &before.organization.id;
+            let view = View { version, ..View::of(&transition.after) };
+            self.inner.gates.put(id, view, self.machine_now());
+            if transition.changed {
+                self.inner.notices.changed(id);
             }
-            Err(Lost::Race) => Ok(false),
-            Err(Lost::Store(error)) => Err(error.into()),
+            effects |= !transition.effects.is_empty();
+            tracing::debug!(organization.id = %id, version, why = %transition.why, "decided");
         }
+        if effects {
+            self.inner.wake_outbox.notify_one();
+        }
+        Ok(saved.into_iter().map(|version| version.is_some()).collect())
     }
 }
 
-/// Why a decision was not written.
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error("another writer was faster")]
-    Race,
-    #[error(transparent)]
-    Store(#[from] tollkeeper_store::Error),
-}
-
-impl tollkeeper_store::StoreError for Lost {
-    fn store_error(&self) -> Option<&tollkeeper_store::Error> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::Race => None,
+/// The version of each organization when its decision is written; `None` when another writer was faster.
+async fn write(
+    tx: &mut Tx,
+    all: &[(Decision<'_>, Option<&Deliveries>)],
+    now: Timestamp,
+) -> Result<Vec<Option<i64>>, tollkeeper_store::Error> {
+    let (changes, same): (Vec<_>, Vec<_>) = all.iter().map(|(it, _)| *it).partition(|it| it.transition.changed);
+    let id = |decision: &Decision<'_>| decision.before.organization.id.clone();
+    let mut versions = HashMap::new();
+    if !changes.is_empty() {
+        let saved = account::save_all(tx, &changes, &SINKS, now).await?;
+        versions.extend(changes.iter().zip(saved).filter_map(|(decision, saved)| match saved {
+            account::Saved::Written { seq } => Some((id(decision), seq)),
+            account::Saved::Lost => None,
+        }));
+    }
+    if !same.is_empty() {
+        let known = organization::versions(tx.c(), &same.iter().map(id).collect::<Vec<_>>()).await?;
+        versions.extend(known.into_iter().filter(|(id, version)| {
+            same.iter().any(|it| it.before.organization.id == *id && it.before.organization.version == *version)
+        }));
+    }
+    let mut settled = Vec::new();
+    for (decision, deliveries) in all {
+        let written = versions.contains_key(&decision.before.organization.id);
+        for deliveries in deliveries.iter().filter(|_| written) {
+            let why = decision.transition.why.as_str();
+            settled.extend(deliveries.ids.iter().map(|id| (&deliveries.source, id, why)));
         }
     }
+    inbox::settle_all(tx, &settled).await?;
+    Ok(all.iter().map(|(decision, _)| versions.get(&decision.before.organization.id).copied()).collect())
 }
 
 /// Causes of decisions, as the history shows them.

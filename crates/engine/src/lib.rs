@@ -59,6 +59,7 @@ mod seal;
 mod settings;
 mod show;
 mod sync;
+mod together;
 
 pub use authorize::Actor;
 pub use builder::{Builder, Tollkeeper};

@@ -1,5 +1,7 @@
 //! Bringing a row to the provider's truth: the one way through for deliveries, eager sync, our own calls and time.
 
+use std::sync::Arc;
+
 use tollkeeper_core::{
     account::Account,
     effect::Transition,
@@ -18,6 +20,7 @@ use crate::{
     Error, Tollkeeper,
     budget::for_a_person,
     decide::{Deliveries, cause},
+    together::Decided,
 };
 
 /// How often a refresh starts again because another writer was faster.
@@ -129,8 +132,16 @@ impl Tollkeeper {
                 continue;
             }
             let transition = reduce(&account, Some(&snapshot), &self.catalog(), now)?;
-            if self.save(&account, &transition, cause, deliveries).await? {
-                return Ok(transition);
+            let Some(deliveries) = deliveries else {
+                if self.save(&account, &transition, cause).await? {
+                    return Ok(transition);
+                }
+                continue;
+            };
+            let (cause, deliveries) = (cause.clone(), deliveries.clone());
+            let decided = Arc::new(Decided { before: account, transition, cause, deliveries });
+            if self.save_together(decided.clone()).await? {
+                return Ok(decided.transition.clone());
             }
         }
         Err(Error::Contended(organization.to_string()))
@@ -144,7 +155,7 @@ impl Tollkeeper {
         cause: &Cause,
     ) -> Result<Account, Error> {
         let transition = reduce(before, Some(answer), &self.catalog(), self.now())?;
-        if self.save(before, &transition, cause, None).await? {
+        if self.save(before, &transition, cause).await? {
             return Ok(transition.after);
         }
         let id = &before.organization.id;

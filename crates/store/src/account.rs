@@ -1,5 +1,7 @@
 //! Everything of one organization: read for a decision, and the one writer of decisions.
 
+use std::collections::HashSet;
+
 use tollkeeper_core::{
     account::Account,
     effect::Transition,
@@ -140,42 +142,86 @@ async fn read(mut c: C<'_>, ids: &[&str], wanted: Option<&str>) -> Result<Vec<Ac
     Ok(accounts)
 }
 
-/// Writes a decision, all of it or nothing: the organization under its next version, the row that changes, customers
-/// that came or went, one line of history, and each effect once for every sink.
+/// A decision that is to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision<'a> {
+    /// The account that it was made on.
+    pub before: &'a Account,
+    /// What was decided.
+    pub transition: &'a Transition,
+    /// What made us decide.
+    pub cause: &'a Cause,
+}
+
+impl Decision<'_> {
+    /// The organization's version when it is written.
+    pub(crate) const fn seq(&self) -> i64 {
+        self.before.organization.version + 1
+    }
+}
+
+/// Writes decisions about different organizations, each all of it or nothing: the organization under its next version,
+/// the row that changes, customers that came or went, one line of history, and each effect once for every sink. Answers
+/// what became of each, in their order.
 ///
-/// `before` is the account that the decision was made on; its versions must still be the rows' own. `now` is business
-/// time. A decision that is empty is written too (version and history), so ask [`Transition::changed`] first.
+/// The versions of what a decision was made on must still be the rows' own, or it is lost. `now` is business time. A
+/// decision that is empty is written too (version and history), so ask [`Transition::changed`] first.
 ///
 /// # Errors
 /// [`Constraint::OpenCheckout`], [`Constraint::ExternalId`] (also for a customer of another organization): roll back.
-pub async fn save(
+pub async fn save_all(
     tx: &mut Tx,
-    before: &Account,
-    transition: &Transition,
-    cause: &Cause,
+    decisions: &[Decision<'_>],
     sinks: &[&str],
     now: Timestamp,
-) -> Result<Saved, Error> {
-    let version = before.organization.version;
-    let organization = Organization { updated_at: now, ..transition.after.organization.clone() };
-    if !organization::save(tx, &organization, version).await? {
-        return Ok(Saved::Lost);
-    }
-    // From here on the organization's row is ours: nobody else decides about it until we commit.
-    let written = match (&transition.before, &transition.next) {
-        (_, None) => true,
-        (None, Some(next)) => subscription::insert_new(tx, next).await?,
-        (Some(row), Some(next)) => subscription::save_changed(tx, row, next).await?,
+) -> Result<Vec<Saved>, Error> {
+    let next =
+        |decision: &Decision<'_>| Organization { updated_at: now, ..decision.transition.after.organization.clone() };
+    let organizations: Vec<(Organization, i64)> =
+        decisions.iter().map(|decision| (next(decision), decision.before.organization.version)).collect();
+    let organizations: Vec<_> = organizations.iter().map(|(organization, version)| (organization, *version)).collect();
+    // From here on these organizations' rows are ours: nobody else decides about them until we commit.
+    let mut ours = organization::save_all(tx, &organizations).await?;
+    drop(organizations);
+    let of_ours = |ours: &HashSet<OrganizationId>| -> Vec<&Decision<'_>> {
+        decisions.iter().filter(|decision| ours.contains(&decision.before.organization.id)).collect()
     };
-    if !written {
-        organization::unsave(tx, &before.organization).await?;
-        return Ok(Saved::Lost);
+    let kept = of_ours(&ours);
+    let changed: Vec<_> = kept
+        .iter()
+        .filter_map(|decision| decision.transition.before.as_ref().zip(decision.transition.next.as_ref()))
+        .collect();
+    let written = subscription::save_changed(tx, &changed).await?;
+    for Decision { before: Account { organization, .. }, transition, .. } in kept {
+        let written = match (&transition.before, &transition.next) {
+            (_, None) => true,
+            (None, Some(next)) => subscription::insert_new(tx, next).await?,
+            (Some(_), Some(_)) => written.contains(&organization.id),
+        };
+        if !written {
+            organization::unsave(tx, organization).await?;
+            ours.remove(&organization.id);
+        }
     }
-    save_customers(tx, before, &transition.after).await?;
-    let seq = version + 1;
-    history::insert(tx, &before.organization.id, seq, transition, cause, now).await?;
-    outbox::insert(tx, &before.organization.id, seq, &transition.effects, sinks, now).await?;
-    Ok(Saved::Written { seq })
+    let kept = of_ours(&ours);
+    for decision in &kept {
+        save_customers(tx, decision.before, &decision.transition.after).await?;
+    }
+    history::insert(tx, &kept, now).await?;
+    outbox::insert(tx, &kept, sinks, now).await?;
+    let fate = |decision: &Decision<'_>| match ours.contains(&decision.before.organization.id) {
+        true => Saved::Written { seq: decision.seq() },
+        false => Saved::Lost,
+    };
+    Ok(decisions.iter().map(fate).collect())
+}
+
+/// As [`save_all`] for one.
+///
+/// # Errors
+/// As [`save_all`].
+pub async fn save(tx: &mut Tx, decision: Decision<'_>, sinks: &[&str], now: Timestamp) -> Result<Saved, Error> {
+    Ok(save_all(tx, &[decision], sinks, now).await?.pop().unwrap_or(Saved::Lost))
 }
 
 async fn save_customers(tx: &mut Tx, before: &Account, after: &Account) -> Result<(), Error> {

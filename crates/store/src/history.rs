@@ -2,13 +2,12 @@
 
 use sqlx::types::Json;
 use tollkeeper_core::{
-    effect::Transition,
     ids::{OrganizationId, SubscriptionId},
     time::Timestamp,
 };
 
 use crate::{
-    C, Cause, CauseKind, Error, Tx,
+    C, Cause, CauseKind, Decision, Error, Tx,
     value::{At, instant},
 };
 
@@ -68,30 +67,23 @@ impl Row {
     }
 }
 
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    organization: &OrganizationId,
-    seq: i64,
-    transition: &Transition,
-    cause: &Cause,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let changed = transition.next.as_ref();
+pub(crate) async fn insert(tx: &mut Tx, decisions: &[&Decision<'_>], now: Timestamp) -> Result<(), Error> {
     sql!(
         tx.c(),
-        exec,
-        "
-        INSERT INTO history (organization_id, seq, at, cause, cause_id, subscription_id, before, after, why)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        organization.as_str(),
-        seq,
-        At(now),
-        cause.kind.as_str(),
-        &cause.id,
-        changed.map(|row| row.id.as_str()),
-        transition.before.as_ref().map(Json),
-        changed.map(Json),
-        &transition.why
+        exec rows decisions,
+        "INSERT INTO history (organization_id, seq, at, cause, cause_id, subscription_id, before, after, why)",
+        "",
+        |decision| (
+            decision.before.organization.id.as_str(),
+            decision.seq(),
+            At(now),
+            decision.cause.kind.as_str(),
+            &decision.cause.id,
+            decision.transition.next.as_ref().map(|row| row.id.as_str()),
+            decision.transition.before.as_ref().map(Json),
+            decision.transition.next.as_ref().map(Json),
+            &decision.transition.why
+        )
     )?;
     Ok(())
 }

@@ -36,7 +36,7 @@ pub mod organization;
 pub mod outbox;
 pub mod subscription;
 
-pub use account::{Cause, CauseKind, Saved};
+pub use account::{Cause, CauseKind, Decision, Saved};
 pub use db::{C, Conn, Db, Options, Scope, Tx, Work};
 pub use error::{Constraint, Error, StoreError};
 pub use schema::{Schema, fingerprint};

@@ -29,7 +29,8 @@ macro_rules! row {
 /// - `sql!(c, all Row among ids, "… WHERE id", "AND b = $2", b)` has a condition between the two halves: one of a list of
 ///   texts, which is `$1`. Likewise `exec among`.
 /// - `sql!(c, exec rows items, "INSERT INTO t (a, b)", "ON CONFLICT …", |item| (item.a, item.b))` inserts all of a list in
-///   one statement, and nothing when it is empty. Likewise `all Row rows`, with RETURNING.
+///   one statement, and nothing when it is empty. Likewise `all Row rows`, with RETURNING. Any statement will do that has
+///   a list of values between its two halves, such as `"WITH new (id, a) AS ("` and `") UPDATE t SET a = new.a FROM new …"`.
 /// - `lite "…" pg "…"` takes two texts where the engines differ; only `dialect.rs` uses that.
 macro_rules! sql {
     (@go one $t:ty, $q:expr, $c:expr, $($a:expr),*) => { sqlx::query_as::<_, $t>($q)$(.bind($a))*.fetch_one($c).await };

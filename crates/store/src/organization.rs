@@ -1,5 +1,7 @@
 //! Rows of organizations.
 
+use std::collections::HashSet;
+
 use tollkeeper_core::{ids::OrganizationId, organization::Organization, time::Timestamp};
 
 use crate::{
@@ -110,40 +112,54 @@ pub async fn get(c: C<'_>, id: &OrganizationId) -> Result<Option<Organization>, 
 /// # Errors
 /// Only the database's own.
 pub async fn save(tx: &mut Tx, organization: &Organization, expected_version: i64) -> Result<bool, Error> {
-    put(tx, organization, expected_version, expected_version + 1).await
+    Ok(!save_all(tx, &[(organization, expected_version)]).await?.is_empty())
+}
+
+/// As [`save`] for several, each with the version expected of it; answers those that were written.
+pub(crate) async fn save_all(tx: &mut Tx, all: &[(&Organization, i64)]) -> Result<HashSet<OrganizationId>, Error> {
+    put(tx, &all.iter().map(|(organization, expected)| (*organization, *expected, expected + 1)).collect::<Vec<_>>())
+        .await
 }
 
 /// Takes [`save`] back within its own transaction: the row is again what it was, version and all.
 pub(crate) async fn unsave(tx: &mut Tx, before: &Organization) -> Result<(), Error> {
-    put(tx, before, before.version + 1, before.version).await.map(|_| ())
+    put(tx, &[(before, before.version + 1, before.version)]).await.map(|_| ())
 }
 
-async fn put(tx: &mut Tx, organization: &Organization, expected_version: i64, version: i64) -> Result<bool, Error> {
-    let rows = sql!(
+/// Each with the version that its row must have, and the one that it gets.
+async fn put(tx: &mut Tx, all: &[(&Organization, i64, i64)]) -> Result<HashSet<OrganizationId>, Error> {
+    row! { struct Written { id: String } }
+    let written: Vec<Written> = sql!(
         tx.c(),
-        exec,
+        all Written rows all,
         "
+        WITH new (id, expected_version, version, display_name, external_id, email, locale, currency, billing_provider, had_trial, identity_updated_at, deletion_began_at, deleted_at, created_at, updated_at) AS (",
+        ")
         UPDATE organization
-        SET display_name = $3, external_id = $4, email = $5, locale = $6, currency = $7, billing_provider = $8, had_trial = $9, version = $10, identity_updated_at = $11, deletion_began_at = $12, deleted_at = $13, created_at = $14, updated_at = $15
-        WHERE id = $1
-          AND version = $2",
-        organization.id.as_str(),
-        expected_version,
-        &organization.display_name,
-        organization.external_id.as_deref(),
-        organization.email.as_deref(),
-        organization.locale.as_deref(),
-        organization.currency.as_ref().map(|currency| currency.as_str()),
-        organization.billing_provider.as_str(),
-        organization.had_trial,
-        version,
-        at(organization.identity_updated_at),
-        at(organization.deletion_began_at),
-        at(organization.deleted_at),
-        At(organization.created_at),
-        At(organization.updated_at),
+        SET version = new.version, display_name = new.display_name, external_id = new.external_id, email = new.email, locale = new.locale, currency = new.currency, billing_provider = new.billing_provider, had_trial = new.had_trial, identity_updated_at = new.identity_updated_at, deletion_began_at = new.deletion_began_at, deleted_at = new.deleted_at, created_at = new.created_at, updated_at = new.updated_at
+        FROM new
+        WHERE organization.id = new.id
+          AND organization.version = new.expected_version
+        RETURNING organization.id",
+        |new| (
+            new.0.id.as_str(),
+            new.1,
+            new.2,
+            &new.0.display_name,
+            new.0.external_id.as_deref(),
+            new.0.email.as_deref(),
+            new.0.locale.as_deref(),
+            new.0.currency.as_ref().map(|currency| currency.as_str()),
+            new.0.billing_provider.as_str(),
+            new.0.had_trial,
+            at(new.0.identity_updated_at),
+            at(new.0.deletion_began_at),
+            at(new.0.deleted_at),
+            At(new.0.created_at),
+            At(new.0.updated_at),
+        )
     )?;
-    Ok(rows == 1)
+    Ok(written.into_iter().map(|row| row.id.into()).collect())
 }
 
 /// The versions of those of `ids` that exist, in no order.

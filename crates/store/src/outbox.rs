@@ -8,7 +8,7 @@ use tollkeeper_core::{
 };
 
 use crate::{
-    C, Error, Tx,
+    C, Decision, Error, Tx,
     value::{At, at, instant},
 };
 
@@ -104,21 +104,20 @@ impl Row {
     }
 }
 
-/// Writes what a decision owes, once for every sink.
+/// Writes what decisions owe, once for every sink.
 pub(crate) async fn insert(
     tx: &mut Tx,
-    organization: &OrganizationId,
-    seq: i64,
-    effects: &[Effect],
+    decisions: &[&Decision<'_>],
     sinks: &[&str],
     now: Timestamp,
 ) -> Result<(), Error> {
     let position = |kind: EffectKind| EffectKind::ALL.iter().position(|known| *known == kind);
-    let owed: Vec<(&Effect, &str, i64)> = effects
-        .iter()
-        .flat_map(|effect| {
+    let effects =
+        decisions.iter().flat_map(|decision| decision.transition.effects.iter().map(move |it| (decision, it)));
+    let owed: Vec<_> = effects
+        .flat_map(|(decision, effect)| {
             let position = position(effect.kind).and_then(|place| i64::try_from(place).ok()).unwrap_or(i64::MAX);
-            sinks.iter().map(move |sink| (effect, *sink, position))
+            sinks.iter().map(move |sink| (decision, effect, *sink, position))
         })
         .collect();
     sql!(
@@ -126,7 +125,15 @@ pub(crate) async fn insert(
         exec rows owed,
         "INSERT INTO outbox (organization_id, seq, kind, sink, position, at, payload)",
         "",
-        |owed| (organization.as_str(), seq, owed.0.kind.as_str(), owed.1, owed.2, At(now), Json(owed.0))
+        |owed| (
+            owed.0.before.organization.id.as_str(),
+            owed.0.seq(),
+            owed.1.kind.as_str(),
+            owed.2,
+            owed.3,
+            At(now),
+            Json(owed.1)
+        )
     )?;
     Ok(())
 }

@@ -18,6 +18,9 @@ pub use operator::{Filter, Replay, counts, get, list, replay, replay_all};
 pub(crate) use writer::Batch;
 pub use writer::{Delivery, Put, Writer};
 
+/// How many values a statement gives at once.
+const PER_STATEMENT: usize = 500;
+
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum InboxState {
@@ -230,8 +233,33 @@ async fn mark(tx: &mut Tx, source: &Source, ids: &[EventId], mark: &Mark<'_>) ->
 /// # Errors
 /// Only the database's own.
 pub async fn settle(tx: &mut Tx, source: &Source, ids: &[EventId], why: &str) -> Result<u64, Error> {
-    let done = Mark { state: InboxState::Done, why: Some(why), error: None, next_attempt_at: None, attempts: 0 };
-    mark(tx, source, ids, &done).await
+    settle_all(tx, &ids.iter().map(|id| (source, id, why)).collect::<Vec<_>>()).await
+}
+
+/// As [`settle`] for deliveries of several sources, each with its own reason.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn settle_all(tx: &mut Tx, all: &[(&Source, &EventId, &str)]) -> Result<u64, Error> {
+    let mut settled = 0;
+    // A statement has room for so many values.
+    for some in all.chunks(PER_STATEMENT) {
+        settled += sql!(
+            tx.c(),
+            exec rows some,
+            "
+            WITH answered (source, event_id, why, was) AS (",
+            ")
+            UPDATE inbox
+            SET state = 'done', why = answered.why, next_attempt_at = NULL
+            FROM answered
+            WHERE inbox.event_id = answered.event_id
+              AND inbox.source = answered.source
+              AND inbox.state = answered.was",
+            |one| (one.0.as_str(), one.1.as_str(), one.2, InboxState::Pending.as_str())
+        )?;
+    }
+    Ok(settled)
 }
 
 /// Closes those of a list of deliveries that are pending: there is nothing to do. Answers how many.

@@ -2,6 +2,8 @@
 
 mod row;
 
+use std::{collections::HashSet, sync::LazyLock};
+
 use sqlx::types::Json;
 use tollkeeper_core::{
     ids::{OrganizationId, Provider, ProviderSubscriptionId, SubscriptionId},
@@ -18,6 +20,9 @@ use crate::{
 };
 
 use row::{ItemRow, Row};
+
+/// All columns, in the order of the table.
+const COLUMNS: &str = "organization_id, id, provider, provider_customer_id, provider_subscription_id, status, provider_status, plan, plan_version, plan_group, price_id, seats, period_start, period_end, trial_start, trial_end, cancel_at, cancelled_at, ended_at, activated_at, scheduled_plan, scheduled_seats, scheduled_items, scheduled_at, owed_change, pause_at, duplicate_of, trial_end_told, past_due_since, grace_until, dues_attempts, dues_next_attempt_at, dues_invoice, dues_exhausted, metadata, checkout_key, checkout_tries, checkout_params, checkout_ref, checkout_url, checkout_expires_at, provider_version, observed_at, due_at, version";
 
 /// Reads the subscriptions of organizations: all that are not over, of those that are at most the `over` of each that
 /// ended last, and in any case the one that `wanted` names, by our id or by the provider's. By organization, then oldest
@@ -93,30 +98,12 @@ pub async fn insert(tx: &mut Tx, subscription: &Subscription) -> Result<(), Erro
 
 /// As [`insert`], but `false` when the row exists, and then nothing is written.
 pub(crate) async fn insert_new(tx: &mut Tx, subscription: &Subscription) -> Result<bool, Error> {
-    let rows = bind_all(
-        tx.c(),
-        "
-        INSERT INTO subscription (
-        organization_id, id, provider, provider_customer_id, provider_subscription_id, status, provider_status, plan,
-        plan_version, plan_group, price_id, seats, period_start, period_end, trial_start, trial_end, cancel_at,
-        cancelled_at, ended_at, activated_at, scheduled_plan, scheduled_seats, scheduled_items, scheduled_at,
-        owed_change, pause_at, duplicate_of, trial_end_told, past_due_since, grace_until, dues_attempts,
-        dues_next_attempt_at, dues_invoice, dues_exhausted, metadata, checkout_key, checkout_tries, checkout_params,
-        checkout_ref, checkout_url, checkout_expires_at, provider_version, observed_at, due_at, version
-        )
-        VALUES (
-        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-        $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45
-        )
-        ON CONFLICT (organization_id, id) DO NOTHING",
-        subscription,
-        subscription.version,
-    )
-    .await?;
-    if rows == 0 {
+    let insert = format!("INSERT INTO subscription ({COLUMNS})");
+    let conflict = "ON CONFLICT (organization_id, id) DO NOTHING RETURNING organization_id, id";
+    if put(tx, &insert, conflict, &[(subscription, subscription.version)]).await?.is_empty() {
         return Ok(false);
     }
-    write_items(tx, subscription, 0).await?;
+    write_items(tx, &[(subscription, 0)]).await?;
     claim(tx, subscription).await?;
     Ok(true)
 }
@@ -128,114 +115,119 @@ pub(crate) async fn insert_new(tx: &mut Tx, subscription: &Subscription) -> Resu
 /// # Errors
 /// As [`insert`]; roll back then.
 pub async fn save(tx: &mut Tx, subscription: &Subscription, expected_version: i64) -> Result<bool, Error> {
-    if !update(tx, subscription, expected_version).await? {
+    if update(tx, &[(subscription, expected_version + 1)]).await?.is_empty() {
         return Ok(false);
     }
-    write_items(tx, subscription, usize::MAX).await?;
+    write_items(tx, &[(subscription, usize::MAX)]).await?;
     claim(tx, subscription).await?;
     Ok(true)
 }
 
-/// As [`save`] for a row that was read as `before`: touches items and link only where they change.
-pub(crate) async fn save_changed(tx: &mut Tx, before: &Subscription, next: &Subscription) -> Result<bool, Error> {
-    if !update(tx, next, before.version).await? {
-        return Ok(false);
+/// As [`save`] for rows that were read as the first of each pair, of different organizations: touches items and links only
+/// where they change. Answers the organizations whose row was written.
+pub(crate) async fn save_changed(
+    tx: &mut Tx,
+    all: &[(&Subscription, &Subscription)],
+) -> Result<HashSet<OrganizationId>, Error> {
+    let written = update(tx, &all.iter().map(|(before, next)| (*next, before.version + 1)).collect::<Vec<_>>()).await?;
+    let ours = all.iter().filter(|(_, next)| written.contains(&next.organization_id));
+    let items = ours.clone().filter(|(before, next)| before.items != next.items);
+    write_items(tx, &items.map(|(before, next)| (*next, before.items.len())).collect::<Vec<_>>()).await?;
+    for (before, next) in ours {
+        if before.provider_subscription_id != next.provider_subscription_id || before.provider != next.provider {
+            claim(tx, next).await?;
+        }
     }
-    if before.items != next.items {
-        write_items(tx, next, before.items.len()).await?;
-    }
-    if before.provider_subscription_id != next.provider_subscription_id || before.provider != next.provider {
-        claim(tx, next).await?;
-    }
-    Ok(true)
+    Ok(written)
 }
 
-async fn update(tx: &mut Tx, subscription: &Subscription, expected_version: i64) -> Result<bool, Error> {
-    // The new version is bound last; the old one is one less.
-    let rows = bind_all(
+/// Writes rows that have the version before the one that is given with each.
+async fn update(tx: &mut Tx, rows: &[(&Subscription, i64)]) -> Result<HashSet<OrganizationId>, Error> {
+    static SET: LazyLock<String> = LazyLock::new(|| {
+        let set: Vec<String> = COLUMNS.split(", ").map(|column| format!("{column} = new.{column}")).collect();
+        set.join(", ")
+    });
+    let update = format!(
+        ") UPDATE subscription SET {} FROM new
+        WHERE subscription.organization_id = new.organization_id
+          AND subscription.id = new.id
+          AND subscription.version = new.version - 1
+        RETURNING subscription.organization_id, subscription.id",
+        *SET
+    );
+    put(tx, &format!("WITH new ({COLUMNS}) AS ("), &update, rows).await
+}
+
+/// Runs a statement between whose halves are all columns of rows, `version` as given with each; answers whose rows it wrote.
+async fn put(
+    tx: &mut Tx,
+    before: &str,
+    after: &str,
+    rows: &[(&Subscription, i64)],
+) -> Result<HashSet<OrganizationId>, Error> {
+    row! { struct Written { organization_id: String } }
+    let written: Vec<Written> = sql!(
         tx.c(),
-        "
-        UPDATE subscription
-        SET provider = $3, provider_customer_id = $4, provider_subscription_id = $5, status = $6, provider_status = $7,
-        plan = $8, plan_version = $9, plan_group = $10, price_id = $11, seats = $12, period_start = $13,
-        period_end = $14, trial_start = $15, trial_end = $16, cancel_at = $17, cancelled_at = $18, ended_at = $19,
-        activated_at = $20, scheduled_plan = $21, scheduled_seats = $22, scheduled_items = $23, scheduled_at = $24,
-        owed_change = $25, pause_at = $26, duplicate_of = $27, trial_end_told = $28, past_due_since = $29,
-        grace_until = $30, dues_attempts = $31, dues_next_attempt_at = $32, dues_invoice = $33, dues_exhausted = $34,
-        metadata = $35, checkout_key = $36, checkout_tries = $37, checkout_params = $38, checkout_ref = $39,
-        checkout_url = $40, checkout_expires_at = $41, provider_version = $42, observed_at = $43, due_at = $44,
-        version = $45
-        WHERE organization_id = $1
-          AND id = $2
-          AND version = $45 - 1",
-        subscription,
-        expected_version + 1,
-    )
-    .await?;
-    Ok(rows == 1)
+        all Written rows rows,
+        before,
+        after,
+        |new| (
+            new.0.organization_id.as_str(),
+            new.0.id.as_str(),
+            new.0.provider.as_str(),
+            new.0.provider_customer_id.as_ref().map(|id| id.as_str()),
+            new.0.provider_subscription_id.as_ref().map(|id| id.as_str()),
+            new.0.status.as_str(),
+            new.0.provider_status.as_deref(),
+            new.0.plan.as_ref().map(|plan| plan.as_str()),
+            new.0.plan_version,
+            new.0.plan_group.as_str(),
+            new.0.price_id.as_ref().map(|id| id.as_str()),
+            new.0.seats,
+            at(new.0.period_start),
+            at(new.0.period_end),
+            at(new.0.trial_start),
+            at(new.0.trial_end),
+            at(new.0.cancel_at),
+            at(new.0.cancelled_at),
+            at(new.0.ended_at),
+            at(new.0.activated_at),
+            new.0.scheduled.as_ref().and_then(|change| change.plan.as_ref()).map(|plan| plan.as_str()),
+            new.0.scheduled.as_ref().and_then(|change| change.seats),
+            new.0.scheduled.as_ref().map(|change| &change.items).filter(|items| !items.is_empty()).map(Json),
+            new.0.scheduled.as_ref().map(|change| At(change.at)),
+            new.0.owed_change.as_ref().map(Json),
+            at(new.0.pause_at),
+            new.0.duplicate_of.as_ref().map(|id| id.as_str()),
+            at(new.0.trial_end_told),
+            new.0.dues.as_ref().map(|dues| At(dues.since)),
+            at(new.0.grace_until),
+            new.0.dues.as_ref().map_or(0, |dues| i64::from(dues.attempts)),
+            new.0.dues.as_ref().and_then(|dues| at(dues.next_attempt_at)),
+            new.0.dues.as_ref().and_then(|dues| dues.invoice.as_deref()),
+            new.0.dues.as_ref().is_some_and(|dues| dues.exhausted),
+            document(&new.0.metadata),
+            new.0.checkout.as_ref().map(|checkout| checkout.key.as_str()),
+            new.0.checkout.as_ref().map_or(0, |checkout| checkout.tries),
+            new.0.checkout.as_ref().map(|checkout| Json(&checkout.params)),
+            new.0.checkout.as_ref().and_then(|checkout| checkout.reference.as_deref()),
+            new.0.checkout.as_ref().and_then(|checkout| checkout.url.as_deref()),
+            new.0.checkout.as_ref().map(|checkout| At(checkout.expires_at)),
+            new.0.provider_version,
+            at(new.0.observed_at),
+            at(new.0.due_at),
+            new.1,
+        )
+    )?;
+    Ok(written.into_iter().map(|row| row.organization_id.into()).collect())
 }
 
-/// Runs a statement whose parameters are all columns in the order of the table, and `version` last.
-async fn bind_all(c: C<'_>, text: &'static str, row: &Subscription, version: i64) -> Result<u64, Error> {
-    let scheduled = row.scheduled.as_ref();
-    let dues = row.dues.as_ref();
-    let checkout = row.checkout.as_ref();
-    sql!(
-        c,
-        exec,
-        text,
-        row.organization_id.as_str(),
-        row.id.as_str(),
-        row.provider.as_str(),
-        row.provider_customer_id.as_ref().map(|id| id.as_str()),
-        row.provider_subscription_id.as_ref().map(|id| id.as_str()),
-        row.status.as_str(),
-        row.provider_status.as_deref(),
-        row.plan.as_ref().map(|plan| plan.as_str()),
-        row.plan_version,
-        row.plan_group.as_str(),
-        row.price_id.as_ref().map(|id| id.as_str()),
-        row.seats,
-        at(row.period_start),
-        at(row.period_end),
-        at(row.trial_start),
-        at(row.trial_end),
-        at(row.cancel_at),
-        at(row.cancelled_at),
-        at(row.ended_at),
-        at(row.activated_at),
-        scheduled.and_then(|change| change.plan.as_ref()).map(|plan| plan.as_str()),
-        scheduled.and_then(|change| change.seats),
-        scheduled.map(|change| &change.items).filter(|items| !items.is_empty()).map(Json),
-        scheduled.map(|change| At(change.at)),
-        row.owed_change.as_ref().map(Json),
-        at(row.pause_at),
-        row.duplicate_of.as_ref().map(|id| id.as_str()),
-        at(row.trial_end_told),
-        dues.map(|dues| At(dues.since)),
-        at(row.grace_until),
-        dues.map_or(0, |dues| i64::from(dues.attempts)),
-        dues.and_then(|dues| at(dues.next_attempt_at)),
-        dues.and_then(|dues| dues.invoice.as_deref()),
-        dues.is_some_and(|dues| dues.exhausted),
-        document(&row.metadata),
-        checkout.map(|checkout| checkout.key.as_str()),
-        checkout.map_or(0, |checkout| checkout.tries),
-        checkout.map(|checkout| Json(&checkout.params)),
-        checkout.and_then(|checkout| checkout.reference.as_deref()),
-        checkout.and_then(|checkout| checkout.url.as_deref()),
-        checkout.map(|checkout| At(checkout.expires_at)),
-        row.provider_version,
-        at(row.observed_at),
-        at(row.due_at),
-        version,
-    )
-}
-
-/// Writes the items of a row that has `held` items, as far as is known.
-async fn write_items(tx: &mut Tx, subscription: &Subscription, held: usize) -> Result<(), Error> {
-    let Subscription { organization_id, id, items, .. } = subscription;
-    if held > items.len() {
+/// Writes the items of rows, each of which has so many items as far as is known.
+async fn write_items(tx: &mut Tx, rows: &[(&Subscription, usize)]) -> Result<(), Error> {
+    for (Subscription { organization_id, id, items, .. }, held) in rows {
+        if *held <= items.len() {
+            continue;
+        }
         sql!(
             tx.c(),
             exec,
@@ -249,7 +241,10 @@ async fn write_items(tx: &mut Tx, subscription: &Subscription, held: usize) -> R
             i64::try_from(items.len()).unwrap_or(i64::MAX)
         )?;
     }
-    let items: Vec<(i64, &Item)> = (0_i64..).zip(items).collect();
+    let items: Vec<(&Subscription, i64, &Item)> = rows
+        .iter()
+        .flat_map(|(row, _)| (0_i64..).zip(&row.items).map(move |(position, item)| (*row, position, item)))
+        .collect();
     sql!(
         tx.c(),
         exec rows items,
@@ -258,15 +253,15 @@ async fn write_items(tx: &mut Tx, subscription: &Subscription, held: usize) -> R
         ON CONFLICT (organization_id, subscription_id, position) DO UPDATE
         SET item_price_id = excluded.item_price_id, item_type = excluded.item_type, quantity = excluded.quantity, unit_price = excluded.unit_price, amount = excluded.amount, currency = excluded.currency",
         |item| (
-            organization_id.as_str(),
-            id.as_str(),
-            item.0,
-            item.1.item_price_id.as_str(),
-            item.1.item_type.as_str(),
-            item.1.quantity,
-            item.1.unit_price,
-            item.1.amount,
-            item.1.currency.as_ref().map(|currency| currency.as_str())
+            item.0.organization_id.as_str(),
+            item.0.id.as_str(),
+            item.1,
+            item.2.item_price_id.as_str(),
+            item.2.item_type.as_str(),
+            item.2.quantity,
+            item.2.unit_price,
+            item.2.amount,
+            item.2.currency.as_ref().map(|currency| currency.as_str())
         )
     )?;
     Ok(())

@@ -7,7 +7,9 @@ use tollkeeper_core::{
     status::Status,
     subscription::Subscription,
 };
-use tollkeeper_store::{Constraint, Db, Error, Saved, account, customer, history, link, outbox, subscription};
+use tollkeeper_store::{
+    Constraint, Db, Decision, Error, Saved, account, customer, history, link, outbox, subscription,
+};
 use tollkeeper_testkit::both_engines;
 
 use crate::sample;
@@ -19,7 +21,9 @@ async fn load(db: &Db, id: &str) -> Account {
 async fn save(db: &Db, before: &Account, transition: &Transition) -> Result<Saved, Error> {
     let cause = &sample::cause();
     db.write(|tx| {
-        Box::pin(async move { account::save(tx, before, transition, cause, &["hooks", "https"], sample::at(99)).await })
+        Box::pin(async move {
+            account::save(tx, Decision { before, transition, cause }, &["hooks", "https"], sample::at(99)).await
+        })
     })
     .await
 }

@@ -1,7 +1,7 @@
 //! What we owe, in order.
 
 use tollkeeper_core::{effect::EffectKind, ids::OrganizationId};
-use tollkeeper_store::{Db, Error, account, outbox, outbox::OutboxState};
+use tollkeeper_store::{Db, Decision, Error, account, outbox, outbox::OutboxState};
 use tollkeeper_testkit::both_engines;
 
 use crate::sample;
@@ -11,11 +11,11 @@ const HOOKS: &str = "hooks";
 /// Writes one decision with these effects; answers its seq.
 async fn owe(db: &Db, organization: &str, effects: &[EffectKind]) -> i64 {
     let before = &account::load(db.read().await.unwrap().c(), &organization.into()).await.unwrap().unwrap();
-    let decision = &sample::transition(before, None, effects);
+    let transition = &sample::transition(before, None, effects);
     let cause = &sample::cause();
     db.write(|tx| {
         Box::pin(async move {
-            account::save(tx, before, decision, cause, &[HOOKS, "https"], sample::at(1)).await?;
+            account::save(tx, Decision { before, transition, cause }, &[HOOKS, "https"], sample::at(1)).await?;
             Ok::<_, Error>(before.organization.version + 1)
         })
     })

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::sync::Barrier;
 use tollkeeper_core::effect::EffectKind;
 use tollkeeper_store::{
-    C, Db, Error, Options, Saved, account, cursor, history,
+    C, Db, Decision, Error, Options, Saved, account, cursor, history,
     inbox::{self, Delivery, Filter, Put, Writer},
     lease, outbox,
 };
@@ -41,14 +41,16 @@ async fn save_while_cut(cut: Cut) -> (Saved, u32) {
     sample::add_organization(db.db(), "org_1").await;
     let before = &account::load(cut_off.read().await.unwrap().c(), &"org_1".into()).await.unwrap().unwrap();
     let row = sample::open("org_1", "tks_1", "main");
-    let decision = &sample::transition(before, Some(row), &[EffectKind::SubscriptionCreated]);
+    let transition = &sample::transition(before, Some(row), &[EffectKind::SubscriptionCreated]);
     let cause = &sample::cause();
     let mut runs = 0;
     proxy.cut_next(cut);
     let saved = cut_off
         .write(|tx| {
             runs += 1;
-            Box::pin(async move { account::save(tx, before, decision, cause, &["hooks"], sample::at(1)).await })
+            Box::pin(async move {
+                account::save(tx, Decision { before, transition, cause }, &["hooks"], sample::at(1)).await
+            })
         })
         .await
         .unwrap();
