@@ -15,11 +15,12 @@ use tollkeeper_core::{
     ports::{Billing, Identity},
     time::{Clock, MachineTime, Timestamp},
 };
-use tollkeeper_store::{Db, inbox};
+use tollkeeper_store::{Db, inbox, outbox::OutboxRow};
 
 use crate::{
     Error, Settings, backoff,
     budget::Budget,
+    decide::Decided,
     gates::Gates,
     hooks::{Hooks, NoHooks},
     keys::KnownKeys,
@@ -61,7 +62,8 @@ pub(crate) struct Inner {
     /// Leases of the inbox and of the outbox whose work is done.
     pub(crate) answered: Over,
     pub(crate) told: Over,
-    pub(crate) together: Together,
+    pub(crate) decided: Together<Arc<Decided>>,
+    pub(crate) delivered: Together<OutboxRow>,
     pub(crate) wake_inbox: Notify,
     pub(crate) wake_outbox: Notify,
     pub(crate) wake_due: Notify,
@@ -169,7 +171,8 @@ impl Builder {
             last_waiting: tokio::sync::Mutex::new((Source::from(""), String::new())),
             answered: Over::default(),
             told: Over::default(),
-            together: Together::default(),
+            decided: Together::default(),
+            delivered: Together::default(),
             wake_inbox: Notify::new(),
             wake_outbox: Notify::new(),
             wake_due: Notify::new(),

@@ -1,7 +1,11 @@
 //! Reading an account, deciding, and writing the decision only if the account is still the one that was read.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
+use futures_util::future::BoxFuture;
 use tollkeeper_core::{
     account::Account,
     catalog::Catalog,
@@ -12,7 +16,7 @@ use tollkeeper_core::{
 };
 use tollkeeper_store::{Cause, Decision, Tx, account, inbox, organization};
 
-use crate::{Error, Tollkeeper};
+use crate::{Error, Tollkeeper, together::Shared};
 
 /// How often a decision starts again because another writer was faster.
 const RACES: usize = 50;
@@ -25,6 +29,37 @@ pub(crate) const SINKS: [&str; 1] = ["hooks"];
 pub(crate) struct Deliveries {
     pub(crate) source: Source,
     pub(crate) ids: Vec<EventId>,
+}
+
+/// A decision with all that is needed to write it.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) before: Account,
+    pub(crate) transition: Transition,
+    pub(crate) cause: Cause,
+    pub(crate) deliveries: Deliveries,
+}
+
+impl Shared for Arc<Decided> {
+    type Outcome = bool;
+
+    fn write<'a>(
+        engine: &'a Tollkeeper,
+        all: &'a [&'a Self],
+    ) -> BoxFuture<'a, Result<Vec<bool>, tollkeeper_store::Error>> {
+        Box::pin(async move {
+            // Of each organization the first: what else is in line about it was decided too early.
+            let mut organizations = HashSet::new();
+            let first: Vec<bool> = all.iter().map(|it| organizations.insert(&it.before.organization.id)).collect();
+            let decisions = all.iter().zip(&first).filter(|(_, first)| **first).map(|(decided, _)| {
+                let Decided { before, transition, cause, deliveries } = &***decided;
+                (Decision { before, transition, cause }, Some(deliveries))
+            });
+            let decisions: Vec<_> = decisions.collect();
+            let mut written = engine.write_decisions(&decisions).await?.into_iter();
+            Ok(first.into_iter().map(|first| first && written.next() == Some(true)).collect())
+        })
+    }
 }
 
 impl Tollkeeper {
@@ -70,9 +105,15 @@ impl Tollkeeper {
         Ok(saved.first() == Some(&true))
     }
 
+    /// As [`Tollkeeper::save`], together with what others decide meanwhile, and settles the deliveries that it answers.
+    pub(crate) async fn save_together(&self, decided: Arc<Decided>) -> Result<bool, Error> {
+        // What may or may not be written is decided again.
+        Ok(self.inner.decided.put(self, decided).await.unwrap_or(Ok(false))?)
+    }
+
     /// Writes decisions about different organizations in one transaction, and settles the deliveries that they answer.
     /// Answers for each whether it was written, as [`Tollkeeper::save`] does.
-    pub(crate) async fn write_decisions(
+    async fn write_decisions(
         &self,
         all: &[(Decision<'_>, Option<&Deliveries>)],
     ) -> Result<Vec<bool>, tollkeeper_store::Error> {

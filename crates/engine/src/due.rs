@@ -1,5 +1,7 @@
 //! What time alone brings: a one-second machine tick and every move of the clock look at the rows that are due.
 
+use std::collections::HashSet;
+
 use tollkeeper_core::{
     account::Account,
     catalog::Duplicates,
@@ -16,11 +18,15 @@ use crate::{Error, Tollkeeper, change::lease_of, decide::cause};
 
 const ROWS: i64 = 500;
 
+/// A row at which time has arrived.
+pub(crate) type DueRow = (OrganizationId, SubscriptionId);
+
 impl Tollkeeper {
     /// The rows at which time has arrived.
-    pub(crate) async fn due_rows(&self) -> Result<Vec<(OrganizationId, SubscriptionId)>, Error> {
+    pub(crate) async fn due_rows(&self, not: HashSet<DueRow>) -> Result<Vec<(DueRow, ())>, Error> {
         let due = subscription::due(self.inner.db.read().await?.c(), self.now(), ROWS).await?;
-        Ok(due.into_iter().map(|(organization, id, _)| (organization, id)).collect())
+        let due = due.into_iter().map(|(organization, id, _)| (organization, id));
+        Ok(due.filter(|row| !not.contains(row)).map(|row| (row, ())).collect())
     }
 
     /// Asks the provider first, because an instant that has passed usually means news; then lets time itself decide.

@@ -1,6 +1,6 @@
 //! The worker of the inbox: subject by subject, with one refresh for all that waits about it.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tollkeeper_core::{
     ids::{ProviderCustomerId, ProviderSubscriptionId, Source},
@@ -8,6 +8,7 @@ use tollkeeper_core::{
     ports::{Billing, Content, ErrorKind, Hint, ProviderError, Subject, Verified},
     reduce,
     snapshot::Snapshot,
+    time::MachineTime,
 };
 use tollkeeper_store::{inbox, link::LinkKind};
 
@@ -15,7 +16,6 @@ use crate::{
     Error, Tollkeeper, backoff,
     decide::{Deliveries, cause},
     hooks::{self, Event},
-    leases::Taken,
 };
 
 /// How many subjects are looked for at once.
@@ -57,8 +57,8 @@ enum Fate {
 }
 
 impl Tollkeeper {
-    /// What deliveries wait about, going round among all that wait; their leases are taken.
-    pub(crate) async fn waiting_subjects(&self) -> Result<Vec<Taken<Waiting>>, Error> {
+    /// What deliveries wait about, going round among all that wait, and when its lease was taken.
+    pub(crate) async fn waiting_subjects(&self, not: HashSet<Waiting>) -> Result<Vec<(Waiting, MachineTime)>, Error> {
         let (mut last, now) = (self.inner.last_waiting.lock().await, self.machine_now());
         let mut conn = self.inner.db.read().await?;
         let mut found = inbox::pending_subjects(conn.c(), &last, now, SUBJECTS).await?;
@@ -73,15 +73,16 @@ impl Tollkeeper {
         if let Some(newest) = found.last() {
             last.clone_from(newest);
         }
-        let found = found.into_iter().map(|(source, subject)| Waiting { source, subject }).collect();
-        self.take_all(&self.inner.answered, found, Waiting::key).await
+        let found = found.into_iter().map(|(source, subject)| Waiting { source, subject });
+        let found = found.filter(|waiting| !not.contains(waiting)).collect();
+        let (ours, at) = self.take_all(&self.inner.answered, found, Waiting::key).await?;
+        Ok(ours.into_iter().map(|waiting| (waiting, at)).collect())
     }
 
     /// Works on one subject, unless somebody else does: then `false`.
-    pub(crate) async fn work_subject(&self, waiting: &Taken<Waiting>) -> Result<bool, Error> {
-        let Taken { what: Waiting { source, subject }, at } = waiting;
-        let work = Box::pin(self.answer_subject(source, subject));
-        Ok(self.with_taken_lease(&self.inner.answered, waiting.what.key(), *at, work).await?.unwrap_or(false))
+    pub(crate) async fn work_subject(&self, waiting: &Waiting, taken_at: MachineTime) -> Result<bool, Error> {
+        let work = Box::pin(self.answer_subject(&waiting.source, &waiting.subject));
+        Ok(self.with_taken_lease(&self.inner.answered, waiting.key(), taken_at, work).await?.unwrap_or(false))
     }
 
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.

@@ -1,10 +1,6 @@
 //! Leases: they save work among processes and never carry correctness.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::time::{Instant, interval_at};
@@ -34,27 +30,6 @@ impl Over {
     }
 }
 
-/// Something to work on, whose lease was taken. When that was does not make it something else.
-#[derive(Clone, Debug)]
-pub(crate) struct Taken<K> {
-    pub(crate) what: K,
-    pub(crate) at: MachineTime,
-}
-
-impl<K: PartialEq> PartialEq for Taken<K> {
-    fn eq(&self, other: &Self) -> bool {
-        self.what == other.what
-    }
-}
-
-impl<K: Eq> Eq for Taken<K> {}
-
-impl<K: Hash> Hash for Taken<K> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.what.hash(state);
-    }
-}
-
 impl Tollkeeper {
     /// Does `work` while holding a lease; `None` when somebody else holds it.
     ///
@@ -80,20 +55,20 @@ impl Tollkeeper {
     }
 
     /// Takes the leases of all that was found at once, so that no other process works on it too; answers what nobody else
-    /// holds. Gives those back that are over.
+    /// holds, and when they were taken. Gives those back that are over.
     pub(crate) async fn take_all<K>(
         &self,
         over: &Over,
         found: Vec<K>,
         key: impl Fn(&K) -> String,
-    ) -> Result<Vec<Taken<K>>, Error> {
-        let over = over.take();
+    ) -> Result<(Vec<K>, MachineTime), Error> {
+        let (over, at) = (over.take(), self.machine_now());
         if found.is_empty() && over.is_empty() {
-            return Ok(Vec::new());
+            return Ok((found, at));
         }
         let keys: Vec<String> = found.iter().map(&key).collect();
         let (over, keys) = (borrowed(&over), borrowed(&keys));
-        let (over, keys, owner, at) = (&over[..], &keys[..], self.inner.owner.as_str(), self.machine_now());
+        let (over, keys, owner) = (&over[..], &keys[..], self.inner.owner.as_str());
         let until = at.plus(SPAN);
         let ours = self
             .inner
@@ -105,7 +80,7 @@ impl Tollkeeper {
                 })
             })
             .await?;
-        Ok(found.into_iter().filter(|what| ours.contains(&key(what))).map(|what| Taken { what, at }).collect())
+        Ok((found.into_iter().filter(|what| ours.contains(&key(what))).collect(), at))
     }
 
     /// Does `work` under a lease that was taken at `taken_at`, or is taken again because that is a while ago.
@@ -125,12 +100,11 @@ impl Tollkeeper {
         outcome.map(Some)
     }
 
-    /// Gives back what is over, when nothing is going to be taken any more.
+    /// Gives back all that the workers took, when they are done: also what they took and did not come to.
     pub(crate) async fn give_back(&self) {
-        for over in [&self.inner.answered, &self.inner.told] {
-            if let Err(error) = self.take_all(over, Vec::new(), String::clone).await {
-                tracing::warn!(%error, "leases could not be given back: they run out by themselves");
-            }
+        let owner = self.inner.owner.as_str();
+        if let Err(error) = self.inner.db.write(|tx| Box::pin(lease::release_all(tx, owner))).await {
+            tracing::warn!(%error, "leases could not be given back: they run out by themselves");
         }
     }
 

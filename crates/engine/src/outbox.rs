@@ -1,45 +1,84 @@
 //! The worker of the outbox: effects reach the hooks in order per organization, at least once.
 
-use tollkeeper_core::ids::OrganizationId;
-use tollkeeper_store::outbox;
+use std::collections::{HashMap, HashSet};
+
+use futures_util::future::BoxFuture;
+use tollkeeper_core::{ids::OrganizationId, time::MachineTime};
+use tollkeeper_store::outbox::{self, OutboxRow};
 
 use crate::{
     Error, Tollkeeper, backoff,
     decide::SINKS,
     hooks::{self, Notice},
-    leases::Taken,
+    together::Shared,
 };
 
 const HEADS: i64 = 64;
-/// How many effects of one organization are told before others have their turn.
-const RUN: i64 = 20;
+/// How many effects are read at once.
+const AT_ONCE: i64 = 256;
+
+/// What an organization is owed, oldest first, and when its lease was taken.
+pub(crate) struct Owed {
+    rows: Vec<OutboxRow>,
+    taken_at: MachineTime,
+}
+
+impl Shared for OutboxRow {
+    type Outcome = ();
+
+    fn write<'a>(
+        engine: &'a Tollkeeper,
+        all: &'a [&'a Self],
+    ) -> BoxFuture<'a, Result<Vec<()>, tollkeeper_store::Error>> {
+        Box::pin(async move {
+            engine.inner.db.write(|tx| Box::pin(outbox::delivered(tx, all))).await?;
+            Ok(vec![(); all.len()])
+        })
+    }
+}
 
 impl Tollkeeper {
     /// The organizations that are owed something which is due; their leases are taken.
-    pub(crate) async fn owed_organizations(&self) -> Result<Vec<Taken<OrganizationId>>, Error> {
-        let heads = outbox::head(self.inner.db.read().await?.c(), SINKS[0], self.machine_now(), HEADS).await?;
-        self.take_all(&self.inner.told, heads.into_iter().map(|row| row.organization_id).collect(), turn).await
+    pub(crate) async fn owed_organizations(
+        &self,
+        not: HashSet<OrganizationId>,
+    ) -> Result<Vec<(OrganizationId, Owed)>, Error> {
+        let (sink, now) = (SINKS[0], self.machine_now());
+        let heads = outbox::head(self.inner.db.read().await?.c(), sink, now, HEADS).await?;
+        let heads = heads.into_iter().map(|row| row.organization_id).filter(|id| !not.contains(id)).collect();
+        let (ours, taken_at) = self.take_all(&self.inner.told, heads, turn).await?;
+        if ours.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Asked under the leases: what was the oldest a moment ago may have been told by another process since.
+        let ids: Vec<&str> = ours.iter().map(OrganizationId::as_str).collect();
+        let mut owed: HashMap<OrganizationId, Vec<OutboxRow>> = HashMap::new();
+        for row in outbox::due(self.inner.db.read().await?.c(), sink, &ids, now, AT_ONCE).await? {
+            owed.entry(row.organization_id.clone()).or_default().push(row);
+        }
+        let mut with_rows = |id: OrganizationId| {
+            let rows = owed.remove(&id).unwrap_or_default();
+            (id, Owed { rows, taken_at })
+        };
+        Ok(ours.into_iter().map(&mut with_rows).collect())
     }
 
-    /// Tells an organization's effects in order until one fails or none is due; `false` when there was nothing to tell, or
-    /// somebody else tells it.
-    pub(crate) async fn tell_organization(&self, owed: &Taken<OrganizationId>) -> Result<bool, Error> {
+    /// Tells an organization's effects in order until one fails; `false` when that is for somebody else to do.
+    pub(crate) async fn tell_organization(&self, id: &OrganizationId, owed: Owed) -> Result<bool, Error> {
+        let Owed { rows, taken_at } = owed;
         let work = async {
-            // Asked under the lease: what was the oldest a moment ago may have been told by another process since.
-            let now = self.machine_now();
-            let rows = outbox::due(self.inner.db.read().await?.c(), SINKS[0], &owed.what, now, RUN).await?;
             for row in &rows {
                 if self.inner.stopping.is_cancelled() || !self.deliver(row).await? {
                     break;
                 }
             }
-            Ok(!rows.is_empty())
+            Ok(())
         };
-        Ok(self.with_taken_lease(&self.inner.told, turn(&owed.what), owed.at, Box::pin(work)).await?.unwrap_or(false))
+        Ok(self.with_taken_lease(&self.inner.told, turn(id), taken_at, Box::pin(work)).await?.is_some())
     }
 
     /// Tells one effect. Says whether the hook took it.
-    async fn deliver(&self, row: &outbox::OutboxRow) -> Result<bool, Error> {
+    async fn deliver(&self, row: &OutboxRow) -> Result<bool, Error> {
         let notice = Notice {
             id: format!("{}:{}:{}", row.organization_id, row.seq, row.kind.as_str()),
             organization_id: row.organization_id.clone(),
@@ -48,28 +87,28 @@ impl Tollkeeper {
             data: row.payload.data.clone(),
         };
         let told = hooks::tell(self.inner.hooks.as_ref(), &notice).await;
+        let Err(error) = told else {
+            // What may or may not be noted is told again: at least once.
+            self.inner.delivered.put(self, row.clone()).await.unwrap_or(Ok(()))?;
+            return Ok(true);
+        };
         let next = self.machine_now().plus(self.retry_pause(row.attempts));
-        let failure = told.as_ref().err().map(ToString::to_string);
-        let failure = failure.as_deref();
+        tracing::warn!(%error, notice.id, row.attempts, "a hook did not take a notice");
+        let why = error.to_string();
+        let why = why.as_str();
         self.inner
             .db
             .write(|tx| {
                 Box::pin(async move {
                     let (organization, seq, kind, sink) = (&row.organization_id, row.seq, row.kind, &row.sink);
-                    match failure {
-                        None => outbox::delivered(tx, organization, seq, kind, sink).await,
-                        Some(why) if row.attempts + 1 >= backoff::TRIES => {
-                            outbox::dead(tx, organization, seq, kind, sink, why).await
-                        }
-                        Some(why) => outbox::retry(tx, organization, seq, kind, sink, next, why).await,
+                    match row.attempts + 1 >= backoff::TRIES {
+                        true => outbox::dead(tx, organization, seq, kind, sink, why).await,
+                        false => outbox::retry(tx, organization, seq, kind, sink, next, why).await,
                     }
                 })
             })
             .await?;
-        if let Err(error) = &told {
-            tracing::warn!(%error, notice.id, row.attempts, "a hook did not take a notice");
-        }
-        Ok(told.is_ok())
+        Ok(false)
     }
 }
 

@@ -12,9 +12,7 @@ use futures_util::FutureExt as _;
 use tokio::{sync::Notify, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use tollkeeper_core::ids::{OrganizationId, SubscriptionId};
-
-use crate::{Error, Extent, Tollkeeper, inbox::Waiting, leases::Taken};
+use crate::{Error, Extent, Tollkeeper, due::DueRow};
 
 /// Machine time between two looks at what waits, when nobody says that something came.
 const TICK: Duration = Duration::from_secs(1);
@@ -91,48 +89,47 @@ enum Job {
 
 impl Job {
     async fn run(self, engine: Tollkeeper, stop: CancellationToken) {
-        let inner = &engine.inner;
+        let (all, inner) = (&engine, &engine.inner);
         match self {
             Self::Inbox => {
-                let work =
-                    |engine: Tollkeeper, waiting: Taken<Waiting>| async move { engine.work_subject(&waiting).await };
-                self.keep_up(&engine, &stop, &inner.wake_inbox, || engine.waiting_subjects(), work).await;
+                let work = |engine: Tollkeeper, waiting, taken_at| async move {
+                    engine.work_subject(&waiting, taken_at).await
+                };
+                self.keep_up(all, &stop, &inner.wake_inbox, |not| all.waiting_subjects(not), work).await;
             }
             Self::Outbox => {
-                let work = |engine: Tollkeeper, owed: Taken<OrganizationId>| async move {
-                    engine.tell_organization(&owed).await
-                };
-                self.keep_up(&engine, &stop, &inner.wake_outbox, || engine.owed_organizations(), work).await;
+                let work = |engine: Tollkeeper, id, owed| async move { engine.tell_organization(&id, owed).await };
+                self.keep_up(all, &stop, &inner.wake_outbox, |not| all.owed_organizations(not), work).await;
             }
             Self::Due => {
-                let work = |engine: Tollkeeper, (organization, row): (OrganizationId, SubscriptionId)| async move {
+                let work = |engine: Tollkeeper, (organization, row): DueRow, ()| async move {
                     engine.look_at(&organization, &row).await.map(|()| true)
                 };
-                self.keep_up(&engine, &stop, &inner.wake_due, || engine.due_rows(), work).await;
+                self.keep_up(all, &stop, &inner.wake_due, |not| all.due_rows(not), work).await;
             }
         }
     }
 
-    /// Finds what waits and works on it until stopped; then finishes what it is at.
+    /// Finds what waits, other than what is known to be in hand, and works on it until stopped; then finishes what it is at.
     ///
     /// `work` says whether it got anywhere. What did not (somebody else holds it, or it failed) is left alone until the
     /// next tick, so that nothing is tried in a circle. Each piece of work is a task of its own: one that waits for a
     /// connection must not keep the ones that have it from giving it back.
-    async fn keep_up<K, Finding, Working>(
+    async fn keep_up<K, With, Finding, Working>(
         self,
         engine: &Tollkeeper,
         stop: &CancellationToken,
         wake: &Notify,
-        find: impl Fn() -> Finding,
-        work: impl Fn(Tollkeeper, K) -> Working,
+        find: impl Fn(HashSet<K>) -> Finding,
+        work: impl Fn(Tollkeeper, K, With) -> Working,
     ) where
         K: Clone + Eq + Hash + Debug + Send + 'static,
-        Finding: Future<Output = Result<Vec<K>, Error>>,
+        Finding: Future<Output = Result<Vec<(K, With)>, Error>>,
         Working: Future<Output = Result<bool, Error>> + Send + 'static,
     {
         let width = engine.inner.settings.workers.max(1);
         let mut tick = time::interval(TICK);
-        let mut queue: VecDeque<K> = VecDeque::new();
+        let mut queue: VecDeque<(K, With)> = VecDeque::new();
         let mut left_alone: HashSet<K> = HashSet::new();
         let mut busy: HashSet<K> = HashSet::new();
         let mut working = JoinSet::new();
@@ -140,18 +137,18 @@ impl Job {
         while !(stop.is_cancelled() && working.is_empty()) {
             if ask && queue.is_empty() && working.len() < width && !stop.is_cancelled() {
                 ask = false;
-                let found = find().await.unwrap_or_else(|error| {
+                let not = busy.union(&left_alone).cloned().collect();
+                queue = find(not).await.map(VecDeque::from).unwrap_or_else(|error| {
                     tracing::warn!(%error, job = ?self, "background work has to wait");
-                    Vec::new()
+                    VecDeque::new()
                 });
-                queue.extend(found.into_iter().filter(|key| !busy.contains(key) && !left_alone.contains(key)));
             }
             while working.len() < width
                 && !stop.is_cancelled()
-                && let Some(key) = queue.pop_front()
+                && let Some((key, with)) = queue.pop_front()
             {
                 busy.insert(key.clone());
-                let one = AssertUnwindSafe(work(engine.clone(), key.clone())).catch_unwind();
+                let one = AssertUnwindSafe(work(engine.clone(), key.clone(), with)).catch_unwind();
                 working.spawn(async move { (key, one.await) });
             }
             tokio::select! {

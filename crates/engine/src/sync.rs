@@ -19,8 +19,7 @@ use tollkeeper_store::{
 use crate::{
     Error, Tollkeeper,
     budget::for_a_person,
-    decide::{Deliveries, cause},
-    together::Decided,
+    decide::{Decided, Deliveries, cause},
 };
 
 /// How often a refresh starts again because another writer was faster.

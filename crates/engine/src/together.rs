@@ -1,111 +1,91 @@
-//! Decisions that are written together: what many workers decide at about the same time shares its statements and its
-//! commit.
+//! What is written together: what many workers have to write at about the same time shares its statements and its commit.
 //!
-//! Whoever has decided puts the decision in a line and waits for the pen. Whoever has the pen writes what stands in line,
+//! Whoever has something to write puts it in a line and waits for the pen. Whoever has the pen writes what stands in line,
 //! its own included, and tells the others what became of theirs. Alone, nobody waits; the busier it is, the more share.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex},
-};
+use std::{collections::VecDeque, fmt::Debug, sync::Mutex};
 
-use tokio::sync::oneshot;
-use tollkeeper_core::{account::Account, effect::Transition};
-use tollkeeper_store::{Cause, Decision};
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tollkeeper_store::Error;
 
-use crate::{Error, Tollkeeper, decide::Deliveries};
+use crate::Tollkeeper;
 
-/// Decisions of one transaction.
+/// What one transaction has room for.
 const AT_ONCE: usize = 64;
 
-/// A decision with all that is needed to write it.
+/// Something that shares its transaction with others of its kind.
+pub(crate) trait Shared: Sized + Send + Sync {
+    /// What became of it.
+    type Outcome: Send + Debug;
+
+    /// Writes all of them in one transaction; answers for each, in their order.
+    fn write<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>>;
+}
+
+/// What stands in line, and the pen.
 #[derive(Debug)]
-pub(crate) struct Decided {
-    pub(crate) before: Account,
-    pub(crate) transition: Transition,
-    pub(crate) cause: Cause,
-    pub(crate) deliveries: Deliveries,
-}
-
-impl Decided {
-    fn decision(&self) -> (Decision<'_>, Option<&Deliveries>) {
-        let Self { before, transition, cause, deliveries } = self;
-        (Decision { before, transition, cause }, Some(deliveries))
-    }
-}
-
-/// The decisions that stand in line, and the pen.
-#[derive(Debug, Default)]
-pub(crate) struct Together {
-    line: Mutex<VecDeque<Waiting>>,
+pub(crate) struct Together<T: Shared> {
+    line: Mutex<VecDeque<Waiting<T>>>,
     pen: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    decided: Arc<Decided>,
-    tell: oneshot::Sender<Result<bool, tollkeeper_store::Error>>,
+struct Waiting<T: Shared> {
+    item: T,
+    tell: oneshot::Sender<Result<T::Outcome, Error>>,
 }
 
-impl Together {
-    /// The longest waiting, of each organization the first: what else is in line about it was decided too early.
-    fn take(&self) -> Vec<Waiting> {
-        let mut line = self.line.lock().expect("nobody panics while holding it");
-        let mut organizations = HashSet::new();
-        let mut taken = Vec::new();
-        while taken.len() < AT_ONCE
-            && let Some(next) = line.pop_front()
-        {
-            if organizations.insert(next.decided.before.organization.id.clone()) {
-                taken.push(next);
-            } else {
-                // Whoever does not listen any more has nothing to do again.
-                let _ = next.tell.send(Ok(false));
-            }
-        }
-        taken
+impl<T: Shared> Default for Together<T> {
+    fn default() -> Self {
+        Self { line: Mutex::default(), pen: tokio::sync::Mutex::default() }
     }
 }
 
-impl Tollkeeper {
-    /// As [`Tollkeeper::save`], together with what others decide meanwhile.
-    pub(crate) async fn save_together(&self, decided: Arc<Decided>) -> Result<bool, Error> {
+impl<T: Shared> Together<T> {
+    /// Writes an item with what else stands in line; answers what became of it. `None`: whoever had it in hand was
+    /// dropped, and it may or may not be written.
+    ///
+    /// When it fails, each is written by itself, so that one that cannot be written spoils nothing for the others.
+    pub(crate) async fn put(&self, engine: &Tollkeeper, item: T) -> Option<Result<T::Outcome, Error>> {
         let (tell, mut told) = oneshot::channel();
-        self.inner.together.line.lock().expect("nobody panics while holding it").push_back(Waiting { decided, tell });
+        self.line.lock().expect("nobody panics while holding it").push_back(Waiting { item, tell });
         loop {
-            let _pen = self.inner.together.pen.lock().await;
+            let _pen = self.pen.lock().await;
             match told.try_recv() {
-                Ok(outcome) => return Ok(outcome?),
-                // Whoever had it in hand was dropped, and with it the transaction, as far as anybody knows.
-                Err(oneshot::error::TryRecvError::Closed) => return Ok(false),
-                Err(oneshot::error::TryRecvError::Empty) => {}
+                Ok(outcome) => return Some(outcome),
+                Err(TryRecvError::Closed) => return None,
+                Err(TryRecvError::Empty) => {}
             }
-            self.write_together(self.inner.together.take()).await;
+            let taken = self.take();
+            let outcomes = write_all(engine, &taken.iter().map(|waiting| &waiting.item).collect::<Vec<_>>()).await;
+            for (waiting, outcome) in taken.into_iter().zip(outcomes) {
+                // Whoever does not listen any more finds out by reading.
+                let _ = waiting.tell.send(outcome);
+            }
         }
     }
 
-    async fn write_together(&self, taken: Vec<Waiting>) {
-        let all: Vec<_> = taken.iter().map(|waiting| waiting.decided.decision()).collect();
-        let written = self.write_decisions(&all).await;
-        let mut outcomes = Vec::with_capacity(all.len());
-        match written {
-            Ok(written) => outcomes.extend(written.into_iter().map(Ok)),
-            // Without a database it is the same for all.
-            Err(error) if all.len() == 1 || error.is_unavailable() => {
-                outcomes.extend(all.iter().map(|_| Err(error.clone())))
+    fn take(&self) -> Vec<Waiting<T>> {
+        let mut line = self.line.lock().expect("nobody panics while holding it");
+        let count = line.len().min(AT_ONCE);
+        line.drain(..count).collect()
+    }
+}
+
+async fn write_all<T: Shared>(engine: &Tollkeeper, items: &[&T]) -> Vec<Result<T::Outcome, Error>> {
+    match T::write(engine, items).await {
+        Ok(written) => written.into_iter().map(Ok).collect(),
+        // Without a database it is the same for all.
+        Err(error) if items.len() == 1 || error.is_unavailable() => items.iter().map(|_| Err(error.clone())).collect(),
+        Err(error) => {
+            tracing::debug!(%error, items = items.len(), "it could not be written together");
+            let mut outcomes = Vec::with_capacity(items.len());
+            for item in items {
+                let written = T::write(engine, &[*item]).await;
+                outcomes.push(written.map(|mut written| written.pop().expect("one outcome for one item")));
             }
-            Err(error) => {
-                // One of them spoils it for all: each by itself, then only that one fails.
-                tracing::debug!(%error, decisions = all.len(), "decisions could not be written together");
-                for one in &all {
-                    let written = self.write_decisions(std::slice::from_ref(one)).await;
-                    outcomes.push(written.map(|written| written.first() == Some(&true)));
-                }
-            }
-        }
-        for (waiting, outcome) in taken.into_iter().zip(outcomes) {
-            // Whoever does not listen any more finds out by reading.
-            let _ = waiting.tell.send(outcome);
+            outcomes
         }
     }
 }

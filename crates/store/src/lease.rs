@@ -56,3 +56,12 @@ pub async fn release(tx: &mut Tx, keys: &[&str], owner: &str) -> Result<(), Erro
     }
     Ok(())
 }
+
+/// Gives back all that somebody has.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn release_all(tx: &mut Tx, owner: &str) -> Result<(), Error> {
+    sql!(tx.c(), exec, "DELETE FROM lease WHERE owner = $1", owner)?;
+    Ok(())
+}

@@ -170,67 +170,66 @@ pub async fn head(c: C<'_>, sink: &str, now: MachineTime, limit: i64) -> Result<
     rows.into_iter().map(Row::read).collect()
 }
 
-/// What an organization is owed on this sink, oldest first and at most `limit`, up to the first that is not due by `now`.
+/// What organizations are owed on this sink: by organization and oldest first, of each up to the first that is not due by
+/// `now`, and at most `limit` in all.
 ///
-/// Whoever holds the organization's turn asks again before telling: what [`head`] said may have been told meanwhile.
+/// Whoever holds the organizations' turns asks again before telling: what [`head`] said may have been told meanwhile.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
 pub async fn due(
     c: C<'_>,
     sink: &str,
-    organization: &OrganizationId,
+    organizations: &[&str],
     now: MachineTime,
     limit: i64,
 ) -> Result<Vec<OutboxRow>, Error> {
     let rows: Vec<Row> = sql!(
         c,
-        all Row,
+        all Row among organizations,
         "
         SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
         FROM outbox
-        WHERE organization_id = $1
-          AND sink = $2
+        WHERE organization_id",
+        "AND sink = $2
           AND state = 'pending'
-        ORDER BY seq, position
+        ORDER BY organization_id, seq, position
         LIMIT $3",
-        organization.as_str(),
         sink,
         limit
     )?;
-    let due = |row: &OutboxRow| row.next_attempt_at.is_none_or(|at| at <= now);
-    let rows: Result<Vec<_>, _> = rows.into_iter().map(Row::read).collect();
-    Ok(rows?.into_iter().take_while(due).collect())
+    let mut rows = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
+    let mut waits = None;
+    rows.retain(|row| {
+        if row.next_attempt_at.is_some_and(|at| at > now) {
+            waits = Some(row.organization_id.clone());
+        }
+        waits.as_ref() != Some(&row.organization_id)
+    });
+    Ok(rows)
 }
 
-/// Notes that a sink has it; `false` when it was not pending any more.
+/// Notes that sinks have those of `rows` that are pending; answers how many.
 ///
 /// # Errors
 /// Only the database's own.
-pub async fn delivered(
-    tx: &mut Tx,
-    organization: &OrganizationId,
-    seq: i64,
-    kind: EffectKind,
-    sink: &str,
-) -> Result<bool, Error> {
-    let rows = sql!(
+pub async fn delivered(tx: &mut Tx, rows: &[&OutboxRow]) -> Result<u64, Error> {
+    sql!(
         tx.c(),
-        exec,
+        exec rows rows,
         "
+        WITH told (organization_id, seq, kind, sink) AS (",
+        ")
         UPDATE outbox
         SET state = 'delivered', next_attempt_at = NULL
-        WHERE organization_id = $1
-          AND seq = $2
-          AND kind = $3
-          AND sink = $4
-          AND state = 'pending'",
-        organization.as_str(),
-        seq,
-        kind.as_str(),
-        sink
-    )?;
-    Ok(rows == 1)
+        FROM told
+        WHERE outbox.organization_id = told.organization_id
+          AND outbox.seq = told.seq
+          AND outbox.kind = told.kind
+          AND outbox.sink = told.sink
+          AND outbox.state = 'pending'",
+        |row| (row.organization_id.as_str(), row.seq, row.kind.as_str(), row.sink.as_str())
+    )
 }
 
 /// Notes a failed try, and when to try again; `false` when it was not pending any more.

@@ -8,7 +8,9 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Value, json};
-use tollkeeper::{Action, Actor, CreateRequest, Db, Error, Landing, Received, Running, Settings, Started, Tollkeeper};
+use tollkeeper::{
+    Action, Actor, Clock as _, CreateRequest, Db, Error, Landing, Received, Running, Settings, Started, Tollkeeper,
+};
 use tollkeeper_core::{
     account::Account,
     catalog::Policy,
@@ -21,7 +23,7 @@ use tollkeeper_core::{
 use tollkeeper_store::{
     account, history,
     inbox::{self, InboxRow, InboxState},
-    outbox,
+    lease, outbox,
 };
 use tollkeeper_testkit::database::TestDb;
 
@@ -210,10 +212,16 @@ impl World {
         panic!("there is no delivery {event}")
     }
 
-    /// Waits for the end of a delivery.
+    /// Waits for the end of a delivery, and for whoever worked on it to know.
     pub(crate) async fn settled(&self, event: &str) -> InboxRow {
         until(&format!("the end of {event}"), async || self.delivery(event).await.state != InboxState::Pending).await;
-        self.delivery(event).await
+        let row = self.delivery(event).await;
+        let (key, now) = (&format!("inbox/{}/{}", row.source, row.subject), self.clock.machine_now());
+        until(&format!("the end of the work on {event}"), async || {
+            self.db.write(|tx| Box::pin(lease::acquire(tx, key, "a test", now, now))).await.unwrap()
+        })
+        .await;
+        row
     }
 
     /// Waits until a delivery has failed so often.

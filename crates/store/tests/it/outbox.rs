@@ -32,16 +32,49 @@ async fn head(db: &Db, now: i64) -> Vec<(String, i64, EffectKind)> {
 
 async fn next(db: &Db, organization: &str, now: i64) -> Option<(i64, EffectKind)> {
     let mut conn = db.read().await.unwrap();
-    let row = outbox::due(conn.c(), HOOKS, &organization.into(), sample::machine(now), 1).await.unwrap().pop();
+    let row = outbox::due(conn.c(), HOOKS, &[organization], sample::machine(now), 1).await.unwrap().pop();
     row.map(|row| (row.seq, row.kind))
 }
 
 async fn delivered(db: &Db, organization: &str, seq: i64, kind: EffectKind) -> bool {
-    let id = &OrganizationId::from(organization);
-    db.write(|tx| Box::pin(async move { outbox::delivered(tx, id, seq, kind, HOOKS).await })).await.unwrap()
+    let rows = outbox::list(db.read().await.unwrap().c(), &organization.into()).await.unwrap();
+    let row = rows.iter().find(|row| (row.seq, row.kind, row.sink.as_str()) == (seq, kind, HOOKS)).unwrap();
+    db.write(|tx| Box::pin(async move { outbox::delivered(tx, &[row]).await })).await.unwrap() == 1
 }
 
 both_engines! {
+    async fn many_are_read_and_noted_at_once_each_up_to_what_is_not_due(db: TestDb) {
+        use EffectKind::{CustomerCreated, EntitlementsChanged, TrialStarted};
+        for id in ["org_1", "org_2", "org_3"] {
+            sample::add_organization(db.db(), id).await;
+        }
+        let first = owe(db.db(), "org_1", &[EntitlementsChanged, TrialStarted]).await;
+        owe(db.db(), "org_2", &[CustomerCreated]).await;
+        let (id, until) = (&OrganizationId::from("org_1"), sample::machine(60));
+        let postpone = async |kind| {
+            db.db()
+                .write(|tx| Box::pin(async move { outbox::retry(tx, id, first, kind, HOOKS, until, "503").await }))
+                .await
+                .unwrap()
+        };
+        let due = async |now| {
+            let mut conn = db.db().read().await.unwrap();
+            outbox::due(conn.c(), HOOKS, &["org_1", "org_2", "org_3"], sample::machine(now), 10).await.unwrap()
+        };
+        let kinds = |rows: &[outbox::OutboxRow]| rows.iter().map(|row| row.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&due(0).await), [TrialStarted, EntitlementsChanged, CustomerCreated]);
+        assert!(postpone(EntitlementsChanged).await);
+        assert_eq!(kinds(&due(0).await), [TrialStarted, CustomerCreated]);
+        assert!(postpone(TrialStarted).await);
+        assert_eq!(kinds(&due(0).await), [CustomerCreated], "what follows waits too");
+        let rows = due(60).await;
+        assert_eq!(kinds(&rows), [TrialStarted, EntitlementsChanged, CustomerCreated]);
+        let rows: &Vec<&outbox::OutboxRow> = &rows.iter().collect();
+        assert_eq!(db.db().write(|tx| Box::pin(async move { outbox::delivered(tx, &rows[..2]).await })).await.unwrap(), 2);
+        assert_eq!(db.db().write(|tx| Box::pin(async move { outbox::delivered(tx, rows).await })).await.unwrap(), 1);
+        assert_eq!(due(60).await, []);
+    }
+
     async fn only_the_head_of_an_organization_is_handed_out(db: TestDb) {
         use EffectKind::{CustomerCreated, EntitlementsChanged, SubscriptionCompleted, TrialStarted};
         for id in ["org_1", "org_2"] {

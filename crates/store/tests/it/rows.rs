@@ -366,6 +366,9 @@ both_engines! {
         assert_eq!(acquire("b", &["1", "3"], 9, 20).await, ["3"]);
         assert_eq!(acquire("b", &["1", "2", "3"], 10, 20).await, ["1", "2", "3"], "expired, or its own");
         assert_eq!(acquire("a", &[], 10, 20).await, [""; 0]);
+        assert_eq!(acquire("a", &["4"], 10, 20).await, ["4"]);
+        db.write(|tx| Box::pin(async move { lease::release_all(tx, "b").await })).await.unwrap();
+        assert_eq!(acquire("c", &["1", "2", "3", "4"], 11, 20).await, ["1", "2", "3"], "all that somebody had, and no more");
     }
 
     async fn a_cursor_keeps_the_last_value(db: TestDb) {
