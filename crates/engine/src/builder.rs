@@ -18,11 +18,14 @@ use tollkeeper_core::{
 use tollkeeper_store::{Db, inbox, outbox::OutboxRow};
 
 use crate::{
-    Error, Settings, backoff,
+    Error, Settings,
+    asks::Owner,
+    backoff,
     budget::Budget,
     decide::Decided,
     gates::Gates,
     hooks::{Hooks, NoHooks},
+    inbox::Waiting,
     keys::KnownKeys,
     leases::Over,
     notices::Notices,
@@ -62,6 +65,9 @@ pub(crate) struct Inner {
     /// Leases of the inbox and of the outbox whose work is done.
     pub(crate) answered: Over,
     pub(crate) told: Over,
+    pub(crate) pending: Together<Waiting>,
+    pub(crate) owners: Together<Owner>,
+    pub(crate) accounts: Together<OrganizationId>,
     pub(crate) decided: Together<Arc<Decided>>,
     pub(crate) delivered: Together<OutboxRow>,
     pub(crate) wake_inbox: Notify,
@@ -171,6 +177,9 @@ impl Builder {
             last_waiting: tokio::sync::Mutex::new((Source::from(""), String::new())),
             answered: Over::default(),
             told: Over::default(),
+            pending: Together::default(),
+            owners: Together::default(),
+            accounts: Together::default(),
             decided: Together::default(),
             delivered: Together::default(),
             wake_inbox: Notify::new(),

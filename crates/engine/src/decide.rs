@@ -12,6 +12,7 @@ use tollkeeper_core::{
     effect::Transition,
     gate::View,
     ids::{EventId, OrganizationId, Source},
+    subscription::Subscription,
     time::Timestamp,
 };
 use tollkeeper_store::{Cause, Decision, Tx, account, inbox, organization};
@@ -32,9 +33,9 @@ pub(crate) struct Deliveries {
 }
 
 /// A decision with all that is needed to write it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Decided {
-    pub(crate) before: Account,
+    pub(crate) before: Arc<Account>,
     pub(crate) transition: Transition,
     pub(crate) cause: Cause,
     pub(crate) deliveries: Deliveries,
@@ -43,7 +44,7 @@ pub(crate) struct Decided {
 impl Shared for Arc<Decided> {
     type Outcome = bool;
 
-    fn write<'a>(
+    fn work<'a>(
         engine: &'a Tollkeeper,
         all: &'a [&'a Self],
     ) -> BoxFuture<'a, Result<Vec<bool>, tollkeeper_store::Error>> {
@@ -72,9 +73,18 @@ impl Tollkeeper {
     }
 
     /// As [`Tollkeeper::account`], and in any case with the subscription that `wanted` names.
-    pub(crate) async fn account_with(&self, id: &OrganizationId, wanted: &str) -> Result<Account, Error> {
+    pub(crate) async fn account_with(&self, id: &OrganizationId, wanted: &str) -> Result<Arc<Account>, Error> {
+        let known = self.ask_together(&self.inner.accounts, id.clone()).await?;
+        let known = known.ok_or_else(|| Error::UnknownOrganization(id.clone()))?;
+        let is_wanted = |row: &Subscription| {
+            row.id.as_str() == wanted || row.provider_subscription_id.as_ref().is_some_and(|id| id.as_str() == wanted)
+        };
+        if known.subscriptions.iter().any(is_wanted) {
+            return Ok(known);
+        }
+        // New, or over since long.
         let found = account::load_with(self.inner.db.read().await?.c(), id, Some(wanted)).await?;
-        found.ok_or_else(|| Error::UnknownOrganization(id.clone()))
+        found.map(Arc::new).ok_or_else(|| Error::UnknownOrganization(id.clone()))
     }
 
     /// Decides about an account and writes the decision; starts again when another writer was faster.

@@ -3,6 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -92,8 +93,18 @@ pub struct Event {
     pub id: EventId,
     /// The provider's name of it.
     pub event_type: String,
-    /// The raw body.
-    pub body: Value,
+    /// The body as it arrived.
+    pub body: Bytes,
+}
+
+impl Event {
+    /// The body, read.
+    ///
+    /// # Errors
+    /// It is not JSON.
+    pub fn json(&self) -> Result<Value, serde_json::Error> {
+        serde_json::from_slice(&self.body)
+    }
 }
 
 /// A hook could not do its work; the notice is delivered again later.

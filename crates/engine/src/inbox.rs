@@ -20,8 +20,6 @@ use crate::{
 
 /// How many subjects are looked for at once.
 const SUBJECTS: i64 = 64;
-/// How many deliveries about one subject are answered by one refresh.
-const PER_SUBJECT: i64 = 500;
 
 /// What a provider that says "later" is believed: neither a loop nor a delivery that waits for ever.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -30,8 +28,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// Something that deliveries wait about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Waiting {
-    source: Source,
-    subject: String,
+    pub(crate) source: Source,
+    pub(crate) subject: String,
 }
 
 impl Waiting {
@@ -81,14 +79,14 @@ impl Tollkeeper {
 
     /// Works on one subject, unless somebody else does: then `false`.
     pub(crate) async fn work_subject(&self, waiting: &Waiting, taken_at: MachineTime) -> Result<bool, Error> {
-        let work = Box::pin(self.answer_subject(&waiting.source, &waiting.subject));
+        let work = Box::pin(self.answer_subject(waiting));
         Ok(self.with_taken_lease(&self.inner.answered, waiting.key(), taken_at, work).await?.unwrap_or(false))
     }
 
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.
-    async fn answer_subject(&self, source: &Source, subject: &str) -> Result<bool, Error> {
-        let now = self.machine_now();
-        let rows = inbox::pending(self.inner.db.read().await?.c(), source, subject, now, PER_SUBJECT).await?;
+    async fn answer_subject(&self, waiting: &Waiting) -> Result<bool, Error> {
+        let Waiting { source, subject } = waiting;
+        let rows = self.ask_together(&self.inner.pending, waiting.clone()).await?;
         let mut reads = Vec::new();
         for row in &rows {
             match self.read(source, row) {
@@ -130,10 +128,15 @@ impl Tollkeeper {
         let inbound = self.inbound(source).ok_or_else(|| Error::NotConfigured(source.to_string()))?;
         let verified = Verified::vouched(source.clone(), row.body.clone());
         let hint = inbound.decode(&verified)?;
-        let body = serde_json::from_slice(verified.body()).unwrap_or(serde_json::Value::Null);
-        let event =
-            Event { source: source.clone(), id: row.event_id.clone(), event_type: row.event_type.clone(), body };
-        Ok(Read { hint, event })
+        Ok(Read {
+            hint,
+            event: Event {
+                source: source.clone(),
+                id: row.event_id.clone(),
+                event_type: row.event_type.clone(),
+                body: row.body.clone(),
+            },
+        })
     }
 
     async fn answer(

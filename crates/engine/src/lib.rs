@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod asks;
 mod authorize;
 mod backoff;
 mod budget;

@@ -26,7 +26,7 @@ pub(crate) struct Owed {
 impl Shared for OutboxRow {
     type Outcome = ();
 
-    fn write<'a>(
+    fn work<'a>(
         engine: &'a Tollkeeper,
         all: &'a [&'a Self],
     ) -> BoxFuture<'a, Result<Vec<()>, tollkeeper_store::Error>> {

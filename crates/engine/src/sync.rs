@@ -10,14 +10,11 @@ use tollkeeper_core::{
     reduce::{may_apply_directly, reduce},
     snapshot::{Origin, Phase, Snapshot},
 };
-use tollkeeper_store::{
-    Cause,
-    link::{self, LinkKind},
-    subscription,
-};
+use tollkeeper_store::{Cause, link::LinkKind, subscription};
 
 use crate::{
     Error, Tollkeeper,
+    asks::Owner,
     budget::for_a_person,
     decide::{Decided, Deliveries, cause},
 };
@@ -80,8 +77,7 @@ impl Tollkeeper {
         kind: LinkKind,
         id: &str,
     ) -> Result<Option<OrganizationId>, Error> {
-        let found = link::find(self.inner.db.read().await?.c(), provider, kind, id).await?;
-        Ok(found.map(|(organization, _)| organization))
+        self.ask_together(&self.inner.owners, Owner { provider: provider.clone(), kind, id: id.to_owned() }).await
     }
 
     /// Brings one subscription of an organization to the provider's truth, and settles the deliveries that asked for it.
@@ -140,7 +136,7 @@ impl Tollkeeper {
             let (cause, deliveries) = (cause.clone(), deliveries.clone());
             let decided = Arc::new(Decided { before: account, transition, cause, deliveries });
             if self.save_together(decided.clone()).await? {
-                return Ok(decided.transition.clone());
+                return Ok(Arc::unwrap_or_clone(decided).transition);
             }
         }
         Err(Error::Contended(organization.to_string()))

@@ -90,8 +90,8 @@ pub async fn load_with(c: C<'_>, id: &OrganizationId, wanted: Option<&str>) -> R
 ///
 /// # Errors
 /// As [`load`].
-pub async fn load_many(c: C<'_>, ids: &[OrganizationId]) -> Result<Vec<Account>, Error> {
-    let ids: Vec<&str> = ids.iter().map(OrganizationId::as_str).collect();
+pub async fn load_many(c: C<'_>, ids: impl IntoIterator<Item = &OrganizationId>) -> Result<Vec<Account>, Error> {
+    let ids: Vec<&str> = ids.into_iter().map(OrganizationId::as_str).collect();
     read(c, &ids, None).await
 }
 

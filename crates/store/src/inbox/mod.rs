@@ -164,33 +164,49 @@ pub async fn pending_subjects(
     Ok(rows.into_iter().map(|row| (row.source.into(), row.subject)).collect())
 }
 
-/// The deliveries about one subject that are pending and due by `now`, at most `limit`, oldest first.
+/// The deliveries about some subjects that are pending and due by `now`: of each subject the oldest `limit` and what came in
+/// the same instant as the last of them, oldest first.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
 pub async fn pending(
     c: C<'_>,
-    source: &Source,
-    subject: &str,
+    subjects: &[(&Source, &str)],
     now: MachineTime,
     limit: i64,
 ) -> Result<Vec<InboxRow>, Error> {
     let rows: Vec<Row> = sql!(
         c,
-        all Row,
-        "
-        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why, attempts, next_attempt_at, last_error
-        FROM inbox
-        WHERE source = $1
-          AND subject = $2
-          AND state = 'pending'
-          AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
-        ORDER BY received_at, event_id
-        LIMIT $4",
-        source.as_str(),
-        subject,
-        At(now),
-        limit
+        all Row rows subjects,
+        "WITH wanted (source, subject, now) AS (",
+        &format!(
+            "),
+        bound AS MATERIALIZED (
+            SELECT source, subject, now, (
+                SELECT received_at
+                FROM inbox
+                WHERE source = wanted.source
+                  AND subject = wanted.subject
+                  AND state = 'pending'
+                  AND (next_attempt_at IS NULL OR next_attempt_at <= wanted.now)
+                ORDER BY received_at
+                LIMIT 1 OFFSET {}
+            ) AS last
+            FROM wanted
+        )
+        SELECT i.source, event_id, event_type, i.subject, occurred_at, received_at, seen, body, state, why, attempts,
+        next_attempt_at, last_error
+        FROM bound
+        JOIN inbox AS i
+          ON i.source = bound.source
+         AND i.subject = bound.subject
+        WHERE state = 'pending'
+          AND (next_attempt_at IS NULL OR next_attempt_at <= bound.now)
+          AND (last IS NULL OR received_at <= last)
+        ORDER BY received_at, event_id",
+            limit - 1
+        ),
+        |it| (it.0.as_str(), it.1, At(now))
     )?;
     rows.into_iter().map(Row::read).collect()
 }

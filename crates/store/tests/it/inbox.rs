@@ -162,10 +162,17 @@ both_engines! {
         assert_eq!(subjects_after(db.db(), "subscription:b", 0, 10).await, <[&str; 0]>::default());
         let mut conn = db.db().read().await.unwrap();
         let now = MachineTime::from_micros(0);
-        let rows = inbox::pending(conn.c(), &source(), "subscription:b", now, 10).await.unwrap();
+        let rows = inbox::pending(conn.c(), &[(&source(), "subscription:b")], now, 10).await.unwrap();
         assert_eq!(rows.into_iter().map(|row| row.event_id).collect::<Vec<_>>(), ids(&["ev_1", "ev_3"]));
-        assert_eq!(inbox::pending(conn.c(), &source(), "subscription:b", now, 1).await.unwrap().len(), 1);
-        assert_eq!(inbox::pending(conn.c(), &source(), "other:ev_5", now, 10).await.unwrap().len(), 1);
+        assert_eq!(inbox::pending(conn.c(), &[(&source(), "subscription:b")], now, 1).await.unwrap().len(), 1);
+        assert_eq!(inbox::pending(conn.c(), &[(&source(), "other:ev_5")], now, 10).await.unwrap().len(), 1);
+        // Of each its own oldest.
+        let (ours, theirs) = (source(), Source::from("scalekit"));
+        let about = [(&ours, "subscription:b"), (&ours, "subscription:a"), (&theirs, "subscription:a"), (&ours, "no")];
+        let rows = inbox::pending(conn.c(), &about, now, 1).await.unwrap();
+        assert_eq!(rows.into_iter().map(|row| row.event_id).collect::<Vec<_>>(), ids(&["ev_1", "ev_2"]));
+        assert_eq!(inbox::pending(conn.c(), &about, now, 2).await.unwrap().len(), 3);
+        assert_eq!(inbox::pending(conn.c(), &[], now, 1).await.unwrap(), []);
     }
 
     async fn a_delivery_ends_once_and_with_a_reason(db: TestDb) {

@@ -1,0 +1,100 @@
+//! What many workers ask of the database at about the same time is asked together.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use tollkeeper_core::{
+    account::Account,
+    ids::{OrganizationId, Provider, Source},
+};
+use tollkeeper_store::{
+    Error, account,
+    inbox::{self, InboxRow},
+    link::{self, LinkKind},
+};
+
+use crate::{
+    Tollkeeper,
+    inbox::Waiting,
+    together::{Shared, Together},
+};
+
+/// How many deliveries about one subject are answered by one refresh.
+const PER_SUBJECT: i64 = 500;
+
+/// Whose is this id at a provider?
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) provider: Provider,
+    pub(crate) kind: LinkKind,
+    pub(crate) id: String,
+}
+
+impl Shared for Owner {
+    type Outcome = Option<OrganizationId>;
+
+    fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
+        Box::pin(async move {
+            let mut ids: HashMap<(&Provider, LinkKind), Vec<&str>> = HashMap::new();
+            for Self { provider, kind, id } in all.iter().copied() {
+                ids.entry((provider, *kind)).or_default().push(id);
+            }
+            let mut conn = engine.inner.db.read().await?;
+            let mut owners = HashMap::with_capacity(all.len());
+            for ((provider, kind), ids) in ids {
+                let found = link::find_many(conn.c(), provider, kind, &ids).await?;
+                owners.extend(found.into_iter().map(|(id, (owner, _))| ((provider, kind, id), owner)));
+            }
+            let owner = |ask: &&Self| owners.get(&(&ask.provider, ask.kind, ask.id.clone())).cloned();
+            Ok(all.iter().map(owner).collect())
+        })
+    }
+}
+
+// Everything of an organization, as `account::load` reads it.
+impl Shared for OrganizationId {
+    type Outcome = Option<Arc<Account>>;
+
+    fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
+        Box::pin(async move {
+            let accounts = account::load_many(engine.inner.db.read().await?.c(), all.iter().copied()).await?;
+            let found: HashMap<_, _> =
+                accounts.into_iter().map(|it| (it.organization.id.clone(), Arc::new(it))).collect();
+            Ok(all.iter().map(|id| found.get(*id).cloned()).collect())
+        })
+    }
+}
+
+// The deliveries that wait about a subject, oldest first.
+impl Shared for Waiting {
+    type Outcome = Vec<InboxRow>;
+
+    fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
+        Box::pin(async move {
+            let about: Vec<(&Source, &str)> = all.iter().map(|it| (&it.source, it.subject.as_str())).collect();
+            let now = engine.machine_now();
+            let mut rows: HashMap<(Source, String), Vec<InboxRow>> = HashMap::new();
+            for row in inbox::pending(engine.inner.db.read().await?.c(), &about, now, PER_SUBJECT).await? {
+                rows.entry((row.source.clone(), row.subject.clone())).or_default().push(row);
+            }
+            let of = |it: &&Self| rows.remove(&(it.source.clone(), it.subject.clone())).unwrap_or_default();
+            Ok(all.iter().map(of).collect())
+        })
+    }
+}
+
+impl Tollkeeper {
+    /// Asks something together with what others ask meanwhile.
+    pub(crate) async fn ask_together<T: Shared + Clone>(
+        &self,
+        asks: &Together<T>,
+        what: T,
+    ) -> Result<T::Outcome, crate::Error> {
+        loop {
+            // Whoever had it in hand may have been dropped: then it is asked again.
+            if let Some(answer) = asks.put(self, what.clone()).await {
+                return Ok(answer?);
+            }
+        }
+    }
+}
