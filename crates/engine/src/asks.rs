@@ -35,18 +35,8 @@ impl Shared for Owner {
 
     fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
         Box::pin(async move {
-            let mut ids: HashMap<(&Provider, LinkKind), Vec<&str>> = HashMap::new();
-            for Self { provider, kind, id } in all.iter().copied() {
-                ids.entry((provider, *kind)).or_default().push(id);
-            }
-            let mut conn = engine.inner.db.read().await?;
-            let mut owners = HashMap::with_capacity(all.len());
-            for ((provider, kind), ids) in ids {
-                let found = link::find_many(conn.c(), provider, kind, &ids).await?;
-                owners.extend(found.into_iter().map(|(id, (owner, _))| ((provider, kind, id), owner)));
-            }
-            let owner = |ask: &&Self| owners.get(&(&ask.provider, ask.kind, ask.id.clone())).cloned();
-            Ok(all.iter().map(owner).collect())
+            let ids: Vec<_> = all.iter().map(|it| (&it.provider, it.kind, it.id.as_str())).collect();
+            link::owners(engine.inner.db.read().await?.c(), &ids).await
         })
     }
 }

@@ -16,6 +16,8 @@ use crate::{Error, Extent, Tollkeeper, due::DueRow};
 
 /// Machine time between two looks at what waits, when nobody says that something came.
 const TICK: Duration = Duration::from_secs(1);
+/// Machine time between two looks while something is being worked on: what comes meanwhile is found at once.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// An engine with its workers.
 #[must_use = "dropping it stops nothing: call `stop`"]
@@ -134,9 +136,12 @@ impl Job {
         let mut busy: HashSet<K> = HashSet::new();
         let mut working = JoinSet::new();
         let mut ask = true;
+        let mut next_look = time::Instant::now();
         while !(stop.is_cancelled() && working.is_empty()) {
-            if ask && queue.is_empty() && working.len() < width && !stop.is_cancelled() {
+            let may_look = ask && queue.is_empty() && working.len() < width && !stop.is_cancelled();
+            if may_look && (working.is_empty() || next_look <= time::Instant::now()) {
                 ask = false;
+                next_look = time::Instant::now() + BETWEEN_LOOKS;
                 let not = busy.union(&left_alone).cloned().collect();
                 queue = find(not).await.map(VecDeque::from).unwrap_or_else(|error| {
                     tracing::warn!(%error, job = ?self, "background work has to wait");
@@ -173,6 +178,7 @@ impl Job {
                     }
                 }
                 () = wake.notified(), if !stop.is_cancelled() => ask = true,
+                () = time::sleep_until(next_look), if may_look && ask => {}
                 _ = tick.tick(), if !stop.is_cancelled() => {
                     left_alone.clear();
                     ask = true;

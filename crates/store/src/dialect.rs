@@ -11,20 +11,23 @@ use std::{
 };
 
 use sqlx::{
-    Connection, Executor, QueryBuilder, Sqlite,
+    Connection, Executor,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tollkeeper_core::ids::{OrganizationId, UserId};
+use tollkeeper_core::{
+    ids::{OrganizationId, Source, UserId},
+    time::MachineTime,
+};
 
 use crate::{
     Constraint, Error,
     db::{C, Options, Pools, TxKind},
     group::Line,
-    inbox::Batch,
+    inbox,
     notice::Channel,
-    value::{At, at},
+    value::At,
 };
 
 /// What every session on Postgres is told. Our statements find few rows by keys: planning one takes longer than running
@@ -292,53 +295,59 @@ pub(crate) async fn holders_of_user(
     Ok(rows.into_iter().map(|row| row.holder).collect())
 }
 
-row! {
-    /// How often a delivery has been seen after a batch was put.
-    pub(crate) struct Seen { pub(crate) source: String, pub(crate) event_id: String, pub(crate) seen: i64 }
-}
-
-/// Inserts a batch of deliveries in one statement: many VALUES on SQLite, arrays on Postgres (so that there the text,
-/// and with it the plan, is the same for every length). Ids must be distinct within the batch.
-pub(crate) async fn put_deliveries(c: C<'_>, batch: &[&Batch<'_>]) -> Result<Vec<Seen>, Error> {
+/// Reads what [`inbox::pending`] reads, in no order between subjects. One bounded look into the index for each of them: no
+/// plan reads all that waits.
+pub(crate) async fn pending(
+    c: C<'_>,
+    subjects: &[(&Source, &str)],
+    now: MachineTime,
+    limit: i64,
+) -> Result<Vec<inbox::Row>, Error> {
     Ok(match c {
+        _ if subjects.is_empty() => Vec::new(),
         C::Lite(c) => {
-            let mut query = QueryBuilder::<Sqlite>::new(
-                "INSERT INTO inbox (source, event_id, event_type, subject, occurred_at, received_at, seen, body) ",
-            );
-            query.push_values(batch, |mut row, Batch { delivery, subject, count }| {
-                row.push_bind(delivery.source.as_str())
-                    .push_bind(delivery.event_id.as_str())
-                    .push_bind(&delivery.event_type)
-                    .push_bind(subject)
-                    .push_bind(at(delivery.occurred_at))
-                    .push_bind(At(delivery.received_at))
-                    .push_bind(*count)
-                    .push_bind(&delivery.body[..]);
-            });
-            query.push(
-                " ON CONFLICT (source, event_id) DO UPDATE SET seen = inbox.seen + excluded.seen RETURNING source, event_id, seen",
-            );
-            query.build_query_as::<Seen>().fetch_all(c).await?
+            // There is no LATERAL.
+            let one = "
+                SELECT *
+                FROM (
+                    SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why,
+                    attempts, next_attempt_at, last_error
+                    FROM inbox
+                    WHERE source = ?
+                      AND subject = ?
+                      AND state = 'pending'
+                      AND (next_attempt_at IS NULL OR next_attempt_at <= ?)
+                    ORDER BY received_at, event_id
+                    LIMIT ?
+                )";
+            let text = vec![one; subjects.len()].join(" UNION ALL ");
+            let mut query = sqlx::query_as::<_, inbox::Row>(sqlx::AssertSqlSafe(text));
+            for (source, subject) in subjects {
+                query = query.bind(source.as_str()).bind(*subject).bind(At(now)).bind(limit);
+            }
+            query.fetch_all(c).await?
         }
         C::Pg(c) => {
-            sqlx::query_as::<_, Seen>(
+            sqlx::query_as::<_, inbox::Row>(
                 "
-                INSERT INTO inbox (source, event_id, event_type, subject, occurred_at, received_at, seen, body)
-                SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body
-                FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8)
-                  AS row (source, event_id, event_type, subject, occurred_at, received_at, seen, body)
-                ON CONFLICT (source, event_id) DO UPDATE
-                SET seen = inbox.seen + excluded.seen
-                RETURNING source, event_id, seen",
+                SELECT about.*
+                FROM UNNEST($1, $2) AS wanted (source, subject),
+                LATERAL (
+                    SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why,
+                    attempts, next_attempt_at, last_error
+                    FROM inbox
+                    WHERE source = wanted.source
+                      AND subject = wanted.subject
+                      AND state = 'pending'
+                      AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
+                    ORDER BY received_at, event_id
+                    LIMIT $4
+                ) AS about",
             )
-            .bind(batch.iter().map(|row| row.delivery.source.as_str()).collect::<Vec<_>>())
-            .bind(batch.iter().map(|row| row.delivery.event_id.as_str()).collect::<Vec<_>>())
-            .bind(batch.iter().map(|row| row.delivery.event_type.as_str()).collect::<Vec<_>>())
-            .bind(batch.iter().map(|row| &*row.subject).collect::<Vec<_>>())
-            .bind(batch.iter().map(|row| at(row.delivery.occurred_at)).collect::<Vec<_>>())
-            .bind(batch.iter().map(|row| At(row.delivery.received_at)).collect::<Vec<_>>())
-            .bind(batch.iter().map(|row| row.count).collect::<Vec<_>>())
-            .bind(batch.iter().map(|row| &row.delivery.body[..]).collect::<Vec<_>>())
+            .bind(subjects.iter().map(|(source, _)| source.as_str()).collect::<Vec<_>>())
+            .bind(subjects.iter().map(|(_, subject)| *subject).collect::<Vec<_>>())
+            .bind(At(now))
+            .bind(limit)
             .fetch_all(c)
             .await?
         }

@@ -66,31 +66,34 @@ pub async fn find(
     Ok(row.map(|row| (row.organization_id.into(), row.our_id)))
 }
 
-/// Finds whose many ids are, and which rows of ours they stand for; an id that is nobody's is not in the answer.
+/// Finds whose many ids are; answers for each, in their order.
 ///
 /// # Errors
 /// Only the database's own.
-pub async fn find_many(
-    c: C<'_>,
-    provider: &Provider,
-    kind: LinkKind,
-    external_ids: &[&str],
-) -> Result<HashMap<String, (OrganizationId, Option<String>)>, Error> {
-    row! { struct Row { external_id: String, organization_id: String, our_id: Option<String> } }
+pub async fn owners(c: C<'_>, ids: &[(&Provider, LinkKind, &str)]) -> Result<Vec<Option<OrganizationId>>, Error> {
+    row! { struct Row { provider: String, kind: String, external_id: String, organization_id: String } }
+    // Joined by the whole key, so that no plan without statistics reads all that a provider has.
     let rows: Vec<Row> = sql!(
         c,
-        all Row among external_ids,
-        "
-        SELECT external_id, organization_id, our_id
-        FROM provider_link
-        WHERE provider = $2
-          AND kind = $3
-          AND external_id",
-        "",
-        provider.as_str(),
-        kind.as_str()
+        all Row rows ids,
+        "WITH wanted (provider, kind, external_id) AS (",
+        ")
+        SELECT l.provider, l.kind, l.external_id, l.organization_id
+        FROM wanted
+        JOIN provider_link AS l
+          ON l.provider = wanted.provider
+         AND l.kind = wanted.kind
+         AND l.external_id = wanted.external_id",
+        |it| (it.0.as_str(), it.1.as_str(), it.2)
     )?;
-    Ok(rows.into_iter().map(|row| (row.external_id, (row.organization_id.into(), row.our_id))).collect())
+    let owners: HashMap<_, _> =
+        rows.iter().map(|row| ((row.provider.as_str(), row.kind.as_str(), row.external_id.as_str()), row)).collect();
+    let owner = |(provider, kind, id): &(&Provider, LinkKind, &str)| {
+        owners
+            .get(&(provider.as_str(), kind.as_str(), *id))
+            .map(|row| OrganizationId::from(row.organization_id.as_str()))
+    };
+    Ok(ids.iter().map(owner).collect())
 }
 
 /// Claims an id for an organization, if nobody has it. The first claim stays: `our_id` of a repeated one is not

@@ -31,6 +31,8 @@ macro_rules! row {
 /// - `sql!(c, exec rows items, "INSERT INTO t (a, b)", "ON CONFLICT …", |item| (item.a, item.b))` inserts all of a list in
 ///   one statement, and nothing when it is empty. Likewise `all Row rows`, with RETURNING. Any statement will do that has
 ///   a list of values between its two halves, such as `"WITH new (id, a) AS ("` and `") UPDATE t SET a = new.a FROM new …"`.
+///   SQLite gets many VALUES, Postgres an array for each column: there the text, and with it the plan, is the same for
+///   every length.
 /// - `lite "…" pg "…"` takes two texts where the engines differ; only `dialect.rs` uses that.
 macro_rules! sql {
     (@go one $t:ty, $q:expr, $c:expr, $($a:expr),*) => { sqlx::query_as::<_, $t>($q)$(.bind($a))*.fetch_one($c).await };
@@ -39,28 +41,37 @@ macro_rules! sql {
     (@go exec $t:ty, $q:expr, $c:expr, $($a:expr),*) => {
         sqlx::query($q)$(.bind($a))*.execute($c).await.map(|done| done.rows_affected())
     };
-    (@rows exec $t:ty, $c:expr, $items:expr, $text:expr, $item:ident, $($a:expr),*) => {{
-        let mut query = sqlx::query(sqlx::AssertSqlSafe($text));
+    (@query exec $t:ty, $text:expr) => { sqlx::query(sqlx::AssertSqlSafe($text)) };
+    (@query all $t:ty, $text:expr) => { sqlx::query_as::<_, $t>(sqlx::AssertSqlSafe($text)) };
+    (@column $items:expr, $item:ident, $a:expr) => {{
+        let mut column = Vec::with_capacity($items.len());
         for $item in $items.iter() {
-            query = query$(.bind($a))*;
+            // It may be the same in all rows.
+            let _ = $item;
+            column.push($a);
         }
-        query.execute($c).await.map(|done| done.rows_affected())
+        column
     }};
-    (@rows all $t:ty, $c:expr, $items:expr, $text:expr, $item:ident, $($a:expr),*) => {{
-        let mut query = sqlx::query_as::<_, $t>(sqlx::AssertSqlSafe($text));
-        for $item in $items.iter() {
-            query = query$(.bind($a))*;
-        }
-        query.fetch_all($c).await
-    }};
+    (@done exec $query:expr, $c:expr) => { $query.execute($c).await.map(|done| done.rows_affected()) };
+    (@done all $query:expr, $c:expr) => { $query.fetch_all($c).await };
     ($c:expr, $m:ident ($t:ty) rows $items:expr, $insert:expr, $conflict:expr, |$item:ident| ($($a:expr),* $(,)?)) => {{
         let columns = [$(stringify!($a)),*].len();
-        let text = $crate::macros::insert_rows($insert, $conflict, $items.len(), columns);
         match $c {
             // There is no INSERT of no rows.
             _ if $items.is_empty() => Ok(Default::default()),
-            $crate::db::C::Lite(c) => sql!(@rows $m $t, c, $items, text, $item, $($a),*),
-            $crate::db::C::Pg(c) => sql!(@rows $m $t, c, $items, text, $item, $($a),*),
+            $crate::db::C::Lite(c) => {
+                let text = $crate::macros::with_values($insert, $items.len(), columns, $conflict);
+                let mut query = sql!(@query $m $t, text);
+                for $item in $items.iter() {
+                    query = query$(.bind($a))*;
+                }
+                sql!(@done $m query, c)
+            }
+            $crate::db::C::Pg(c) => {
+                let text = $crate::macros::with_arrays($insert, columns, $conflict);
+                let query = sql!(@query $m $t, text)$(.bind(sql!(@column $items, $item, $a)))*;
+                sql!(@done $m query, c)
+            }
         }
         .map_err($crate::Error::from)
     }};
@@ -104,22 +115,17 @@ impl<'r, R: sqlx::Row, A: sqlx::FromRow<'r, R>, B: sqlx::FromRow<'r, R>> sqlx::F
     }
 }
 
-/// The text of an INSERT of so many rows of so many columns.
-pub(crate) fn insert_rows(insert: &str, conflict: &str, rows: usize, columns: usize) -> String {
-    let mut text = format!("{insert} VALUES ");
-    for row in 0..rows {
-        for column in 0..columns {
-            let before = match (row, column) {
-                (0, 0) => "(",
-                (_, 0) => "), (",
-                _ => ", ",
-            };
-            text.push_str(before);
-            text.push('$');
-            text.push_str(&(row * columns + column + 1).to_string());
-        }
-    }
-    text.push_str(") ");
-    text.push_str(conflict);
-    text
+/// A text with so many rows of so many parameters between its halves.
+pub(crate) fn with_values(before: &str, rows: usize, columns: usize, after: &str) -> String {
+    let row = |row: usize| format!("({})", parameters(row * columns, columns));
+    format!("{before} VALUES {} {after}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
+}
+
+/// A text with the rows of so many arrays between its halves.
+pub(crate) fn with_arrays(before: &str, columns: usize, after: &str) -> String {
+    format!("{before} SELECT * FROM UNNEST({}) {after}", parameters(0, columns))
+}
+
+fn parameters(after: usize, count: usize) -> String {
+    (after + 1..=after + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
 }

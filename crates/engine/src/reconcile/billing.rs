@@ -84,15 +84,15 @@ impl Tollkeeper {
         findings: &Findings,
     ) -> Result<Vec<(OrganizationId, ProviderSubscriptionId)>, Error> {
         let mut connection = self.inner.db.read().await?;
-        let ids: Vec<&str> = listed.iter().map(|row| row.snapshot.id.as_str()).collect();
-        let customers: Vec<&str> = listed.iter().map(|row| row.snapshot.customer_id.as_str()).collect();
-        let by_id = link::find_many(connection.c(), provider, LinkKind::Subscription, &ids).await?;
-        let by_customer = link::find_many(connection.c(), provider, LinkKind::Customer, &customers).await?;
-        let owner = |row: &Listed| {
-            let known = by_id.get(row.snapshot.id.as_str());
-            known.or_else(|| by_customer.get(row.snapshot.customer_id.as_str())).map(|(owner, _)| owner)
-        };
-        let mut wanted: Vec<OrganizationId> = listed.iter().filter_map(owner).cloned().collect();
+        let mut links = Vec::with_capacity(listed.len() * 2);
+        for Listed { snapshot, .. } in listed {
+            links.push((provider, LinkKind::Subscription, snapshot.id.as_str()));
+            links.push((provider, LinkKind::Customer, snapshot.customer_id.as_str()));
+        }
+        let owners = link::owners(connection.c(), &links).await?;
+        // By its own link, or else by its customer's.
+        let owners: Vec<_> = owners.chunks(2).map(|pair| pair.iter().flatten().next()).collect();
+        let mut wanted: Vec<OrganizationId> = owners.iter().copied().flatten().cloned().collect();
         wanted.sort();
         wanted.dedup();
         let accounts: HashMap<OrganizationId, Account> = account::load_many(connection.c(), &wanted)
@@ -103,8 +103,8 @@ impl Tollkeeper {
         drop(connection);
         let (catalog, now) = (self.catalog(), self.now());
         let mut doubtful = Vec::new();
-        for row in listed {
-            let Some(account) = owner(row).and_then(|owner| accounts.get(owner)) else {
+        for (row, owner) in listed.iter().zip(owners) {
+            let Some(account) = owner.and_then(|owner| accounts.get(owner)) else {
                 findings.stranger();
                 continue;
             };
@@ -213,17 +213,15 @@ impl Tollkeeper {
             let list = || async { Ok(billing.customers(since, page.as_deref()).await?) }.boxed();
             let listed = self.patiently(list).await?;
             findings.checked(listed.rows.len());
-            let ids: Vec<&str> = listed.rows.iter().map(|row| row.id.as_str()).collect();
+            let links: Vec<_> = listed.rows.iter().map(|row| (provider, LinkKind::Customer, row.id.as_str())).collect();
             let mut connection = self.inner.db.read().await?;
-            let known = link::find_many(connection.c(), provider, LinkKind::Customer, &ids).await?;
-            let mut wanted: Vec<_> = known.values().map(|(owner, _)| owner.clone()).collect();
-            wanted.sort();
-            let accounts = account::load_many(connection.c(), &wanted).await?;
+            let owners = link::owners(connection.c(), &links).await?;
+            let accounts = account::load_many(connection.c(), owners.iter().flatten()).await?;
             drop(connection);
             let accounts: HashMap<_, _> =
                 accounts.into_iter().map(|account| (account.organization.id.clone(), account)).collect();
-            for record in &listed.rows {
-                match known.get(record.id.as_str()).and_then(|(owner, _)| accounts.get(owner)) {
+            for (record, owner) in listed.rows.iter().zip(owners) {
+                match owner.and_then(|owner| accounts.get(&owner)) {
                     Some(account) => {
                         let compare = || self.compare_record(account, provider, Some(record), findings).boxed();
                         self.one_thing(record.id.as_str(), findings, compare).await?;

@@ -10,12 +10,11 @@ use tollkeeper_core::{
 };
 
 use crate::{
-    C, Error, Tx,
+    C, Error, Tx, dialect,
     value::{At, at, instant},
 };
 
 pub use operator::{Filter, Replay, counts, get, list, replay, replay_all};
-pub(crate) use writer::Batch;
 pub use writer::{Delivery, Put, Writer};
 
 /// How many values a statement gives at once.
@@ -91,7 +90,7 @@ pub struct InboxRow {
 }
 
 row! {
-    struct Row {
+    pub(crate) struct Row {
         source: String,
         event_id: String,
         event_type: String,
@@ -164,8 +163,7 @@ pub async fn pending_subjects(
     Ok(rows.into_iter().map(|row| (row.source.into(), row.subject)).collect())
 }
 
-/// The deliveries about some subjects that are pending and due by `now`: of each subject the oldest `limit` and what came in
-/// the same instant as the last of them, oldest first.
+/// The deliveries about some subjects that are pending and due by `now`: of each subject at most `limit`, oldest first.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
@@ -175,40 +173,11 @@ pub async fn pending(
     now: MachineTime,
     limit: i64,
 ) -> Result<Vec<InboxRow>, Error> {
-    let rows: Vec<Row> = sql!(
-        c,
-        all Row rows subjects,
-        "WITH wanted (source, subject, now) AS (",
-        &format!(
-            "),
-        bound AS MATERIALIZED (
-            SELECT source, subject, now, (
-                SELECT received_at
-                FROM inbox
-                WHERE source = wanted.source
-                  AND subject = wanted.subject
-                  AND state = 'pending'
-                  AND (next_attempt_at IS NULL OR next_attempt_at <= wanted.now)
-                ORDER BY received_at
-                LIMIT 1 OFFSET {}
-            ) AS last
-            FROM wanted
-        )
-        SELECT i.source, event_id, event_type, i.subject, occurred_at, received_at, seen, body, state, why, attempts,
-        next_attempt_at, last_error
-        FROM bound
-        JOIN inbox AS i
-          ON i.source = bound.source
-         AND i.subject = bound.subject
-        WHERE state = 'pending'
-          AND (next_attempt_at IS NULL OR next_attempt_at <= bound.now)
-          AND (last IS NULL OR received_at <= last)
-        ORDER BY received_at, event_id",
-            limit - 1
-        ),
-        |it| (it.0.as_str(), it.1, At(now))
-    )?;
-    rows.into_iter().map(Row::read).collect()
+    let rows = dialect::pending(c, subjects, now, limit).await?;
+    let mut rows: Vec<InboxRow> = rows.into_iter().map(Row::read).collect::<Result<_, _>>()?;
+    // Nothing says in which order the parts come.
+    rows.sort_by(|a, b| (a.received_at, &a.event_id).cmp(&(b.received_at, &b.event_id)));
+    Ok(rows)
 }
 
 /// What becomes of deliveries; `None` leaves `why` and `error` as they are.

@@ -13,7 +13,10 @@ use tollkeeper_core::{
     time::{MachineTime, Timestamp},
 };
 
-use crate::{Db, Error, dialect};
+use crate::{
+    Db, Error, Tx,
+    value::{At, at},
+};
 
 /// Deliveries in one statement, at most.
 const BATCH: usize = 128;
@@ -49,10 +52,10 @@ pub enum Put {
 }
 
 /// One row of a statement: a delivery and how often it came within the batch.
-pub(crate) struct Batch<'a> {
-    pub(crate) delivery: &'a Delivery,
-    pub(crate) subject: Cow<'a, str>,
-    pub(crate) count: i64,
+struct Batch<'a> {
+    delivery: &'a Delivery,
+    subject: Cow<'a, str>,
+    count: i64,
 }
 
 type Answer = oneshot::Sender<Result<Put, Error>>;
@@ -158,7 +161,7 @@ async fn put_all(db: &Db, deliveries: &[&Delivery]) -> Result<Vec<Put>, Error> {
     }
     let rows: Vec<&Batch<'_>> = batch.values().collect();
     let rows = &rows[..];
-    let seen = db.write(|tx| Box::pin(async move { dialect::put_deliveries(tx.c(), rows).await })).await?;
+    let seen = db.write(|tx| Box::pin(async move { put_rows(tx, rows).await })).await?;
     // Seen as often as it came within the batch: it was not there before.
     let mut new: HashSet<(&str, &str)> = seen
         .iter()
@@ -169,6 +172,34 @@ async fn put_all(db: &Db, deliveries: &[&Delivery]) -> Result<Vec<Put>, Error> {
     // The first one of an id is the new one; the others within the batch repeat it.
     let keys = deliveries.iter().map(|delivery| (delivery.source.as_str(), delivery.event_id.as_str()));
     Ok(keys.map(|key| if new.remove(&key) { Put::New } else { Put::Duplicate }).collect())
+}
+
+row! {
+    /// How often a delivery has been seen after it was put.
+    struct Seen { source: String, event_id: String, seen: i64 }
+}
+
+/// Inserts deliveries whose ids are distinct.
+async fn put_rows(tx: &mut Tx, rows: &[&Batch<'_>]) -> Result<Vec<Seen>, Error> {
+    sql!(
+        tx.c(),
+        all Seen rows rows,
+        "INSERT INTO inbox (source, event_id, event_type, subject, occurred_at, received_at, seen, body)",
+        "
+        ON CONFLICT (source, event_id) DO UPDATE
+        SET seen = inbox.seen + excluded.seen
+        RETURNING source, event_id, seen",
+        |row| (
+            row.delivery.source.as_str(),
+            row.delivery.event_id.as_str(),
+            row.delivery.event_type.as_str(),
+            &*row.subject,
+            at(row.delivery.occurred_at),
+            At(row.delivery.received_at),
+            row.count,
+            &row.delivery.body[..]
+        )
+    )
 }
 
 /// What the row is filed under: what we do not model shares no subject, so that one of them never waits for another.

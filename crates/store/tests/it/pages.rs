@@ -1,8 +1,10 @@
 //! Reading everything, page by page.
 
-use std::collections::HashMap;
-
-use tollkeeper_core::{ids::OrganizationId, status::Status, subscription::Subscription};
+use tollkeeper_core::{
+    ids::{OrganizationId, Provider},
+    status::Status,
+    subscription::Subscription,
+};
 use tollkeeper_store::{
     Db, account, customer, link,
     link::LinkKind,
@@ -74,13 +76,20 @@ both_engines! {
     async fn many_links_are_found_at_once(db: TestDb) {
         fill(db.db()).await;
         let mut conn = db.db().read().await.unwrap();
-        let ids = ["sub_of_tks_live_1", "sub_of_tks_over_4", "sub_none", "cus_1"];
-        let found = link::find_many(conn.c(), &"chargebee".into(), LinkKind::Subscription, &ids).await.unwrap();
-        let expected = [("sub_of_tks_live_1", "org_1", "tks_live_1"), ("sub_of_tks_over_4", "org_4", "tks_over_4")]
-            .map(|(theirs, organization, ours)| (theirs.to_owned(), (organization.into(), Some(ours.to_owned()))));
-        assert_eq!(found, HashMap::from(expected));
-        let customers = link::find_many(conn.c(), &"chargebee".into(), LinkKind::Customer, &ids).await.unwrap();
-        assert_eq!(customers, HashMap::from([("cus_1".to_owned(), ("org_1".into(), None))]));
+        let (here, elsewhere) = (&Provider::from("chargebee"), &Provider::from("stripe"));
+        let asked = [
+            (here, LinkKind::Subscription, "sub_of_tks_live_1"),
+            (here, LinkKind::Customer, "cus_1"),
+            (here, LinkKind::Customer, "sub_of_tks_live_1"),
+            (elsewhere, LinkKind::Customer, "cus_1"),
+            (here, LinkKind::Subscription, "sub_of_tks_over_4"),
+            (here, LinkKind::Subscription, "sub_none"),
+            (here, LinkKind::Customer, "cus_1"),
+        ];
+        let owners = link::owners(conn.c(), &asked).await.unwrap();
+        let owners: Vec<_> = owners.iter().map(|owner| owner.as_ref().map(OrganizationId::as_str)).collect();
+        assert_eq!(owners, [Some("org_1"), Some("org_1"), None, None, Some("org_4"), None, Some("org_1")]);
+        assert_eq!(link::owners(conn.c(), &[]).await.unwrap(), []);
     }
 
     async fn live_subscriptions_are_paged_in_the_order_of_their_key(db: TestDb) {
