@@ -58,7 +58,7 @@ impl Settings {
             allowed_origins: Vec::new(),
             default_price: None,
             checkout_wait: Duration::from_secs(10),
-            workers: 16,
+            workers: 32,
             gate_fresh: Duration::from_secs(1),
             gate_max_stale: Duration::from_secs(120),
             reconcile_interval: None,

@@ -146,7 +146,7 @@ pub async fn page(
         WHERE organization_id > $2
           AND provider = $1
         ORDER BY organization_id
-        LIMIT $3",
+        LIMIT $3 + 0",
         provider.as_str(),
         after.map_or("", OrganizationId::as_str),
         limit

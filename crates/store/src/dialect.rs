@@ -318,7 +318,7 @@ pub(crate) async fn pending(
                       AND state = 'pending'
                       AND (next_attempt_at IS NULL OR next_attempt_at <= ?)
                     ORDER BY received_at, event_id
-                    LIMIT ?
+                    LIMIT ? + 0
                 )";
             let text = vec![one; subjects.len()].join(" UNION ALL ");
             let mut query = sqlx::query_as::<_, inbox::Row>(sqlx::AssertSqlSafe(text));
@@ -341,7 +341,7 @@ pub(crate) async fn pending(
                       AND state = 'pending'
                       AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
                     ORDER BY received_at, event_id
-                    LIMIT $4
+                    LIMIT $4 + 0
                 ) AS about",
             )
             .bind(subjects.iter().map(|(source, _)| source.as_str()).collect::<Vec<_>>())

@@ -149,7 +149,7 @@ pub async fn list(c: C<'_>, organization: Option<&OrganizationId>, limit: i64) -
                     FROM drift
                     WHERE ", $condition, "
                     ORDER BY at DESC, id DESC
-                    LIMIT $2"
+                    LIMIT $2 + 0"
                 ),
                 organization.map_or("", OrganizationId::as_str),
                 limit

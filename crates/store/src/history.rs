@@ -107,7 +107,7 @@ pub async fn list(
         WHERE organization_id = $1
           AND seq > $2
         ORDER BY seq
-        LIMIT $3",
+        LIMIT $3 + 0",
         organization.as_str(),
         after_seq,
         limit

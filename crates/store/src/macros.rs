@@ -33,6 +33,8 @@ macro_rules! row {
 ///   a list of values between its two halves, such as `"WITH new (id, a) AS ("` and `") UPDATE t SET a = new.a FROM new …"`.
 ///   SQLite gets many VALUES, Postgres an array for each column: there the text, and with it the plan, is the same for
 ///   every length.
+/// - A limit is written `LIMIT $1 + 0`: for a bare parameter SQLite plans the statement anew each time it is run, because
+///   the plan may depend on the value.
 /// - `lite "…" pg "…"` takes two texts where the engines differ; only `dialect.rs` uses that.
 macro_rules! sql {
     (@go one $t:ty, $q:expr, $c:expr, $($a:expr),*) => { sqlx::query_as::<_, $t>($q)$(.bind($a))*.fetch_one($c).await };
@@ -117,15 +119,13 @@ impl<'r, R: sqlx::Row, A: sqlx::FromRow<'r, R>, B: sqlx::FromRow<'r, R>> sqlx::F
 
 /// A text with so many rows of so many parameters between its halves.
 pub(crate) fn with_values(before: &str, rows: usize, columns: usize, after: &str) -> String {
-    let row = |row: usize| format!("({})", parameters(row * columns, columns));
-    format!("{before} VALUES {} {after}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
+    // Without numbers: SQLite looks for those that have one in a list of all of them.
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    format!("{before} VALUES {} {after}", vec![row; rows].join(", "))
 }
 
 /// A text with the rows of so many arrays between its halves.
 pub(crate) fn with_arrays(before: &str, columns: usize, after: &str) -> String {
-    format!("{before} SELECT * FROM UNNEST({}) {after}", parameters(0, columns))
-}
-
-fn parameters(after: usize, count: usize) -> String {
-    (after + 1..=after + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+    let arrays: Vec<String> = (1..=columns).map(|number| format!("${number}")).collect();
+    format!("{before} SELECT * FROM UNNEST({}) {after}", arrays.join(", "))
 }

@@ -186,7 +186,7 @@ pub async fn list(c: C<'_>, after: Option<&OrganizationId>, limit: i64) -> Resul
         FROM organization
         WHERE id > $1
         ORDER BY id
-        LIMIT $2",
+        LIMIT $2 + 0",
         after.map_or("", OrganizationId::as_str),
         limit
     )?;

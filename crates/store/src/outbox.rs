@@ -162,7 +162,7 @@ pub async fn head(c: C<'_>, sink: &str, now: MachineTime, limit: i64) -> Result<
               AND (earlier.seq, earlier.position) < (head.seq, head.position)
           )
         ORDER BY next_attempt_at NULLS FIRST, organization_id
-        LIMIT $3",
+        LIMIT $3 + 0",
         sink,
         At(now),
         limit
@@ -194,7 +194,7 @@ pub async fn due(
         "AND sink = $2
           AND state = 'pending'
         ORDER BY organization_id, seq, position
-        LIMIT $3",
+        LIMIT $3 + 0",
         sink,
         limit
     )?;

@@ -154,7 +154,7 @@ pub async fn pending_subjects(
           AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
         GROUP BY source, subject
         ORDER BY source, subject
-        LIMIT $4",
+        LIMIT $4 + 0",
         after.0.as_str(),
         &after.1,
         At(now),

@@ -123,7 +123,7 @@ pub async fn list(c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>
                       AND ($3 = '' OR source = $3)
                       AND ($4 = '' OR subject = $4)
                     ORDER BY received_at DESC, source, event_id
-                    LIMIT $5"
+                    LIMIT $5 + 0"
                 ),
                 state,
                 before,

@@ -297,7 +297,7 @@ pub async fn due(
         FROM subscription
         WHERE due_at <= $1
         ORDER BY due_at, organization_id, id
-        LIMIT $2",
+        LIMIT $2 + 0",
         At(now),
         limit
     )?;
@@ -358,7 +358,7 @@ pub async fn live_page(
           AND provider_subscription_id IS NOT NULL
           AND status NOT IN ('cancelled', 'expired')
         ORDER BY organization_id, id
-        LIMIT $4",
+        LIMIT $4 + 0",
         provider.as_str(),
         organization,
         id,
