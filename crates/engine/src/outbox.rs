@@ -67,7 +67,7 @@ impl Tollkeeper {
     pub(crate) async fn tell_organization(&self, id: &OrganizationId, owed: Owed) -> Result<bool, Error> {
         let Owed { rows, taken_at } = owed;
         let work = async {
-            for row in &rows {
+            for row in rows {
                 if self.inner.stopping.is_cancelled() || !self.deliver(row).await? {
                     break;
                 }
@@ -78,23 +78,23 @@ impl Tollkeeper {
     }
 
     /// Tells one effect. Says whether the hook took it.
-    async fn deliver(&self, row: &OutboxRow) -> Result<bool, Error> {
+    async fn deliver(&self, mut row: OutboxRow) -> Result<bool, Error> {
         let notice = Notice {
             id: format!("{}:{}:{}", row.organization_id, row.seq, row.kind.as_str()),
             organization_id: row.organization_id.clone(),
             seq: row.seq,
             kind: row.kind,
-            data: row.payload.data.clone(),
+            data: std::mem::take(&mut row.payload.data),
         };
         let told = hooks::tell(self.inner.hooks.as_ref(), &notice).await;
         let Err(error) = told else {
             // What may or may not be noted is told again: at least once.
-            self.inner.delivered.put(self, row.clone()).await.unwrap_or(Ok(()))?;
+            self.inner.delivered.put(self, row).await.unwrap_or(Ok(()))?;
             return Ok(true);
         };
         let next = self.machine_now().plus(self.retry_pause(row.attempts));
         tracing::warn!(%error, notice.id, row.attempts, "a hook did not take a notice");
-        let why = error.to_string();
+        let (row, why) = (&row, error.to_string());
         let why = why.as_str();
         self.inner
             .db

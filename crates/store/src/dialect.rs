@@ -35,6 +35,9 @@ use crate::{
 /// Source: PostgreSQL 15 documentation, "Query Planning".
 const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off";
 
+/// How many prepared statements a connection to SQLite keeps: there the text depends on how many rows a statement has.
+const STATEMENTS: usize = 512;
+
 /// Opens the pools that an address asks for.
 pub(crate) async fn connect(url: &str, options: &Options) -> Result<Pools, Error> {
     match url.split_once(':') {
@@ -73,7 +76,11 @@ async fn connect_sqlite(url: &str, options: &Options) -> Result<Pools, Error> {
     let address = SqliteConnectOptions::from_str(url).map_err(|error| Error::Address(error.to_string()))?;
     // An address in memory is named after nothing on disk; its connections meet in one shared cache.
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
-    let mut address = address.foreign_keys(true).busy_timeout(options.busy_timeout).create_if_missing(true);
+    let mut address = address
+        .foreign_keys(true)
+        .busy_timeout(options.busy_timeout)
+        .create_if_missing(true)
+        .statement_cache_capacity(STATEMENTS);
     if in_memory {
         address = address.shared_cache(true);
     } else {
