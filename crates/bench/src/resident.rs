@@ -63,7 +63,7 @@ async fn load(engine: &Tollkeeper, from: usize, to: usize) -> anyhow::Result<()>
             ensure!(engine.gate(&id, "sso").await?.allowed, "the gate of {id} is open");
             Ok(())
         })
-        .buffer_unordered(8)
+        .buffer_unordered(64)
         .try_collect()
         .await
 }

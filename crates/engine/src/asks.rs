@@ -11,6 +11,7 @@ use tollkeeper_store::{
     Error, account,
     inbox::{self, InboxRow},
     link::{self, LinkKind},
+    organization,
 };
 
 use crate::{
@@ -51,6 +52,23 @@ impl Shared for OrganizationId {
             let found: HashMap<_, _> =
                 accounts.into_iter().map(|it| (it.organization.id.clone(), Arc::new(it))).collect();
             Ok(all.iter().map(|id| found.get(*id).cloned()).collect())
+        })
+    }
+}
+
+/// Which version of an organization is the newest?
+#[derive(Clone, Debug)]
+pub(crate) struct VersionOf(pub(crate) OrganizationId);
+
+impl Shared for VersionOf {
+    type Outcome = Option<i64>;
+
+    fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
+        Box::pin(async move {
+            let mut conn = engine.inner.db.read().await?;
+            let found = organization::versions(conn.c(), all.iter().map(|Self(id)| id)).await?;
+            let found: HashMap<_, _> = found.into_iter().collect();
+            Ok(all.iter().map(|Self(id)| found.get(id).copied()).collect())
         })
     }
 }

@@ -19,7 +19,7 @@ use tollkeeper_store::{Db, inbox, outbox::OutboxRow};
 
 use crate::{
     Error, Settings,
-    asks::Owner,
+    asks::{Owner, VersionOf},
     backoff,
     budget::Budget,
     decide::Decided,
@@ -68,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) pending: Together<Waiting>,
     pub(crate) owners: Together<Owner>,
     pub(crate) accounts: Together<OrganizationId>,
+    pub(crate) versions: Together<VersionOf>,
     pub(crate) decided: Together<Arc<Decided>>,
     pub(crate) delivered: Together<OutboxRow>,
     pub(crate) wake_inbox: Notify,
@@ -180,6 +181,7 @@ impl Builder {
             pending: Together::default(),
             owners: Together::default(),
             accounts: Together::default(),
+            versions: Together::default(),
             decided: Together::default(),
             delivered: Together::default(),
             wake_inbox: Notify::new(),

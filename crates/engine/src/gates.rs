@@ -10,10 +10,10 @@ use tollkeeper_core::{
     ids::OrganizationId,
     time::MachineTime,
 };
-use tollkeeper_store::{account, organization};
 
 use crate::{
     Error, Tollkeeper,
+    asks::VersionOf,
     resident::{Entry, Resident},
 };
 
@@ -149,11 +149,9 @@ impl Tollkeeper {
     /// Asks the database for the version, and for everything when it is another than the known one.
     async fn ask(&self, id: &OrganizationId, known: Option<&View>, now: MachineTime) -> Result<View, Error> {
         let gates = &self.inner.gates;
-        let mut connection = self.inner.db.read().await?;
         if let Some(view) = known {
             gates.checks.fetch_add(1, Ordering::Relaxed);
-            let versions = organization::versions(connection.c(), std::slice::from_ref(id)).await?;
-            if versions.first().is_some_and(|(_, version)| *version == view.version) {
+            if self.ask_together(&self.inner.versions, VersionOf(id.clone())).await? == Some(view.version) {
                 gates.resident.with(id, |entry| {
                     if entry.view.version == view.version {
                         entry.confirm(now);
@@ -163,7 +161,7 @@ impl Tollkeeper {
             }
         }
         gates.loads.fetch_add(1, Ordering::Relaxed);
-        let Some(account) = account::load(connection.c(), id).await? else {
+        let Some(account) = self.ask_together(&self.inner.accounts, id.clone()).await? else {
             // Not kept: anybody could fill the memory with names that nobody has.
             return Ok(View::unknown());
         };

@@ -166,9 +166,12 @@ async fn put(tx: &mut Tx, all: &[(&Organization, i64, i64)]) -> Result<HashSet<O
 ///
 /// # Errors
 /// Only the database's own.
-pub async fn versions(c: C<'_>, ids: &[OrganizationId]) -> Result<Vec<(OrganizationId, i64)>, Error> {
+pub async fn versions(
+    c: C<'_>,
+    ids: impl IntoIterator<Item = &OrganizationId>,
+) -> Result<Vec<(OrganizationId, i64)>, Error> {
     row! { struct Version { id: String, version: i64 } }
-    let ids: Vec<&str> = ids.iter().map(OrganizationId::as_str).collect();
+    let ids: Vec<&str> = ids.into_iter().map(OrganizationId::as_str).collect();
     let rows: Vec<Version> = sql!(c, all Version among &ids, "SELECT id, version FROM organization WHERE id", "")?;
     Ok(rows.into_iter().map(|row| (row.id.into(), row.version)).collect())
 }
