@@ -17,7 +17,7 @@ use tollkeeper_store::{
 use crate::{
     Tollkeeper,
     inbox::Waiting,
-    together::{Shared, Together},
+    together::{Line, Shared},
 };
 
 /// How many deliveries about one subject are answered by one refresh.
@@ -34,6 +34,10 @@ pub(crate) struct Owner {
 impl Shared for Owner {
     type Outcome = Option<OrganizationId>;
 
+    fn line(engine: &Tollkeeper) -> &Line<Self> {
+        &engine.inner.owners
+    }
+
     fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
         Box::pin(async move {
             let ids: Vec<_> = all.iter().map(|it| (&it.provider, it.kind, it.id.as_str())).collect();
@@ -45,6 +49,10 @@ impl Shared for Owner {
 // Everything of an organization, as `account::load` reads it.
 impl Shared for OrganizationId {
     type Outcome = Option<Arc<Account>>;
+
+    fn line(engine: &Tollkeeper) -> &Line<Self> {
+        &engine.inner.accounts
+    }
 
     fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
         Box::pin(async move {
@@ -63,6 +71,10 @@ pub(crate) struct VersionOf(pub(crate) OrganizationId);
 impl Shared for VersionOf {
     type Outcome = Option<i64>;
 
+    fn line(engine: &Tollkeeper) -> &Line<Self> {
+        &engine.inner.versions
+    }
+
     fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
         Box::pin(async move {
             let mut conn = engine.inner.db.read().await?;
@@ -76,6 +88,10 @@ impl Shared for VersionOf {
 // The deliveries that wait about a subject, oldest first.
 impl Shared for Waiting {
     type Outcome = Vec<InboxRow>;
+
+    fn line(engine: &Tollkeeper) -> &Line<Self> {
+        &engine.inner.pending
+    }
 
     fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
         Box::pin(async move {
@@ -93,16 +109,8 @@ impl Shared for Waiting {
 
 impl Tollkeeper {
     /// Asks something together with what others ask meanwhile.
-    pub(crate) async fn ask_together<T: Shared + Clone>(
-        &self,
-        asks: &Together<T>,
-        what: T,
-    ) -> Result<T::Outcome, crate::Error> {
-        loop {
-            // Whoever had it in hand may have been dropped: then it is asked again.
-            if let Some(answer) = asks.put(self, what.clone()).await {
-                return Ok(answer?);
-            }
-        }
+    pub(crate) async fn ask_together<T: Shared>(&self, what: T) -> Result<T::Outcome, crate::Error> {
+        // Unknown is not an answer: later.
+        Ok(self.together(what).await.unwrap_or(Err(Error::Overloaded))?)
     }
 }

@@ -1,7 +1,7 @@
 //! Reading an account, deciding, and writing the decision only if the account is still the one that was read.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -17,7 +17,10 @@ use tollkeeper_core::{
 };
 use tollkeeper_store::{Cause, Decision, Tx, account, inbox, organization};
 
-use crate::{Error, Tollkeeper, together::Shared};
+use crate::{
+    Error, Tollkeeper,
+    together::{Line, Shared},
+};
 
 /// How often a decision starts again because another writer was faster.
 const RACES: usize = 50;
@@ -44,21 +47,31 @@ pub(crate) struct Decided {
 impl Shared for Arc<Decided> {
     type Outcome = bool;
 
+    fn line(engine: &Tollkeeper) -> &Line<Self> {
+        &engine.inner.decided
+    }
+
     fn work<'a>(
         engine: &'a Tollkeeper,
         all: &'a [&'a Self],
     ) -> BoxFuture<'a, Result<Vec<bool>, tollkeeper_store::Error>> {
         Box::pin(async move {
-            // Of each organization the first: what else is in line about it was decided too early.
-            let mut organizations = HashSet::new();
-            let first: Vec<bool> = all.iter().map(|it| organizations.insert(&it.before.organization.id)).collect();
-            let decisions = all.iter().zip(&first).filter(|(_, first)| **first).map(|(decided, _)| {
-                let Decided { before, transition, cause, deliveries } = &***decided;
+            // Of each organization the first: what else is in line about it was decided too early. By id, so that
+            // processes do not wait for each other in turns.
+            let mut first = BTreeMap::new();
+            for (place, decided) in all.iter().enumerate() {
+                first.entry(&decided.before.organization.id).or_insert(place);
+            }
+            let decisions = first.values().map(|place| {
+                let Decided { before, transition, cause, deliveries } = &**all[*place];
                 (Decision { before, transition, cause }, Some(deliveries))
             });
             let decisions: Vec<_> = decisions.collect();
-            let mut written = engine.write_decisions(&decisions).await?.into_iter();
-            Ok(first.into_iter().map(|first| first && written.next() == Some(true)).collect())
+            let mut outcomes = vec![false; all.len()];
+            for (place, written) in first.values().zip(engine.write_decisions(&decisions).await?) {
+                outcomes[*place] = written;
+            }
+            Ok(outcomes)
         })
     }
 }
@@ -74,7 +87,7 @@ impl Tollkeeper {
 
     /// As [`Tollkeeper::account`], and in any case with the subscription that `wanted` names.
     pub(crate) async fn account_with(&self, id: &OrganizationId, wanted: &str) -> Result<Arc<Account>, Error> {
-        let known = self.ask_together(&self.inner.accounts, id.clone()).await?;
+        let known = self.ask_together(id.clone()).await?;
         let known = known.ok_or_else(|| Error::UnknownOrganization(id.clone()))?;
         let is_wanted = |row: &Subscription| {
             row.id.as_str() == wanted || row.provider_subscription_id.as_ref().is_some_and(|id| id.as_str() == wanted)
@@ -118,7 +131,7 @@ impl Tollkeeper {
     /// As [`Tollkeeper::save`], together with what others decide meanwhile, and settles the deliveries that it answers.
     pub(crate) async fn save_together(&self, decided: Arc<Decided>) -> Result<bool, Error> {
         // What may or may not be written is decided again.
-        Ok(self.inner.decided.put(self, decided).await.unwrap_or(Ok(false))?)
+        Ok(self.together(decided).await.unwrap_or(Ok(false))?)
     }
 
     /// Writes decisions about different organizations in one transaction, and settles the deliveries that they answer.
@@ -178,6 +191,8 @@ async fn write(
             settled.extend(deliveries.ids.iter().map(|id| (&deliveries.source, id, why)));
         }
     }
+    // In the order in which they are stored when they come again.
+    settled.sort_unstable();
     inbox::settle_all(tx, &settled).await?;
     Ok(all.iter().map(|(decision, _)| versions.get(&decision.before.organization.id).copied()).collect())
 }

@@ -86,7 +86,7 @@ impl Tollkeeper {
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.
     async fn answer_subject(&self, waiting: &Waiting) -> Result<bool, Error> {
         let Waiting { source, subject } = waiting;
-        let rows = self.ask_together(&self.inner.pending, waiting.clone()).await?;
+        let rows = self.ask_together(waiting.clone()).await?;
         let mut reads = Vec::new();
         for row in &rows {
             match self.read(source, row) {
@@ -256,7 +256,9 @@ impl Tollkeeper {
         // Poison cannot be cured by waiting. A deletion goes on until the provider has confirmed it.
         let hopeless = matches!(error, Error::Decode(_));
         let endless = matches!(Subject::parse(subject), Subject::Organization(_));
-        let exhausted = |row: &inbox::InboxRow| waits.is_none() && row.attempts + 1 >= backoff::TRIES && !endless;
+        // Nor is it the delivery's fault that the database is away or busy.
+        let counts = waits.is_none() && !matches!(error, Error::Store(error) if error.is_unavailable());
+        let exhausted = |row: &inbox::InboxRow| counts && row.attempts + 1 >= backoff::TRIES && !endless;
         let (over, again): (Vec<&inbox::InboxRow>, Vec<&inbox::InboxRow>) =
             rows.iter().copied().partition(|row| hopeless || exhausted(row));
         let ids = |rows: Vec<&inbox::InboxRow>| rows.into_iter().map(|row| row.event_id.clone()).collect::<Vec<_>>();
@@ -279,7 +281,7 @@ impl Tollkeeper {
                 tracing::warn!(%error, %source, subject, attempts, ?pause, "deliveries are tried again");
             }
         }
-        let (text, next, counts) = (text.as_str(), self.machine_now().plus(pause), waits.is_none());
+        let (text, next) = (text.as_str(), self.machine_now().plus(pause));
         self.inner
             .db
             .write(|tx| {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tollkeeper_core::{ids::OrganizationId, time::MachineTime};
 use tollkeeper_store::outbox::{self, OutboxRow};
 
@@ -10,7 +10,7 @@ use crate::{
     Error, Tollkeeper, backoff,
     decide::SINKS,
     hooks::{self, Notice},
-    together::Shared,
+    together::{Line, Shared},
 };
 
 const HEADS: i64 = 64;
@@ -24,43 +24,57 @@ pub(crate) struct Owed {
 }
 
 impl Shared for OutboxRow {
-    type Outcome = ();
+    /// Whether it was noted now, and not by somebody else before.
+    type Outcome = bool;
+
+    fn line(engine: &Tollkeeper) -> &Line<Self> {
+        &engine.inner.delivered
+    }
 
     fn work<'a>(
         engine: &'a Tollkeeper,
         all: &'a [&'a Self],
-    ) -> BoxFuture<'a, Result<Vec<()>, tollkeeper_store::Error>> {
-        Box::pin(async move {
-            engine.inner.db.write(|tx| Box::pin(outbox::delivered(tx, all))).await?;
-            Ok(vec![(); all.len()])
-        })
+    ) -> BoxFuture<'a, Result<Vec<bool>, tollkeeper_store::Error>> {
+        engine.inner.db.write(|tx| Box::pin(outbox::delivered(tx, all))).boxed()
     }
 }
 
 impl Tollkeeper {
-    /// The organizations that are owed something which is due; their leases are taken.
+    /// Organizations that are owed something which is due, going round among all of them: as many as there is room for now,
+    /// under their leases. What waited with a lease might lose it before its turn, and another process would have told.
     pub(crate) async fn owed_organizations(
         &self,
         not: HashSet<OrganizationId>,
+        room: usize,
     ) -> Result<Vec<(OrganizationId, Owed)>, Error> {
         let (sink, now) = (SINKS[0], self.machine_now());
-        let heads = outbox::head(self.inner.db.read().await?.c(), sink, now, HEADS).await?;
-        let heads = heads.into_iter().map(|row| row.organization_id).filter(|id| !not.contains(id)).collect();
-        let (ours, taken_at) = self.take_all(&self.inner.told, heads, turn).await?;
+        let mut last = self.inner.last_owed.lock().await;
+        let mut conn = self.inner.db.read().await?;
+        let mut found = outbox::owing(conn.c(), sink, &last, now, HEADS).await?;
+        if found.is_empty() && !last.is_empty() {
+            found = outbox::owing(conn.c(), sink, "", now, HEADS).await?;
+        }
+        drop(conn);
+        let newest = found.last().cloned();
+        found.retain(|id| !not.contains(id));
+        found.truncate(room);
+        *last = found.last().or(newest.as_ref()).map_or_else(String::new, ToString::to_string);
+        drop(last);
+        let (ours, taken_at) = self.take_all(&self.inner.told, found, turn).await?;
         if ours.is_empty() {
             return Ok(Vec::new());
         }
-        // Asked under the leases: what was the oldest a moment ago may have been told by another process since.
+        // Asked under the leases: what was owed a moment ago may have been told by another process since.
         let ids: Vec<&str> = ours.iter().map(OrganizationId::as_str).collect();
         let mut owed: HashMap<OrganizationId, Vec<OutboxRow>> = HashMap::new();
         for row in outbox::due(self.inner.db.read().await?.c(), sink, &ids, now, AT_ONCE).await? {
             owed.entry(row.organization_id.clone()).or_default().push(row);
         }
-        let mut with_rows = |id: OrganizationId| {
+        let with_rows = |id: OrganizationId| {
             let rows = owed.remove(&id).unwrap_or_default();
             (id, Owed { rows, taken_at })
         };
-        Ok(ours.into_iter().map(&mut with_rows).collect())
+        Ok(ours.into_iter().map(with_rows).collect())
     }
 
     /// Tells an organization's effects in order until one fails; `false` when that is for somebody else to do.
@@ -77,7 +91,7 @@ impl Tollkeeper {
         Ok(self.with_taken_lease(&self.inner.told, turn(id), taken_at, Box::pin(work)).await?.is_some())
     }
 
-    /// Tells one effect. Says whether the hook took it.
+    /// Tells one effect. Says whether the next one may be told: the hook took this one, and nobody else told it meanwhile.
     async fn deliver(&self, mut row: OutboxRow) -> Result<bool, Error> {
         let notice = Notice {
             id: format!("{}:{}:{}", row.organization_id, row.seq, row.kind.as_str()),
@@ -88,9 +102,8 @@ impl Tollkeeper {
         };
         let told = hooks::tell(self.inner.hooks.as_ref(), &notice).await;
         let Err(error) = told else {
-            // What may or may not be noted is told again: at least once.
-            self.inner.delivered.put(self, row).await.unwrap_or(Ok(()))?;
-            return Ok(true);
+            // What may or may not be noted is told again: at least once, and before what follows it.
+            return Ok(self.together(row).await.unwrap_or(Ok(false))?);
         };
         let next = self.machine_now().plus(self.retry_pause(row.attempts));
         tracing::warn!(%error, notice.id, row.attempts, "a hook did not take a notice");

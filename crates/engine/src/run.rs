@@ -97,22 +97,23 @@ impl Job {
                 let work = |engine: Tollkeeper, waiting, taken_at| async move {
                     engine.work_subject(&waiting, taken_at).await
                 };
-                self.keep_up(all, &stop, &inner.wake_inbox, |not| all.waiting_subjects(not), work).await;
+                self.keep_up(all, &stop, &inner.wake_inbox, |not, _| all.waiting_subjects(not), work).await;
             }
             Self::Outbox => {
                 let work = |engine: Tollkeeper, id, owed| async move { engine.tell_organization(&id, owed).await };
-                self.keep_up(all, &stop, &inner.wake_outbox, |not| all.owed_organizations(not), work).await;
+                self.keep_up(all, &stop, &inner.wake_outbox, |not, room| all.owed_organizations(not, room), work).await;
             }
             Self::Due => {
                 let work = |engine: Tollkeeper, (organization, row): DueRow, ()| async move {
                     engine.look_at(&organization, &row).await.map(|()| true)
                 };
-                self.keep_up(all, &stop, &inner.wake_due, |not| all.due_rows(not), work).await;
+                self.keep_up(all, &stop, &inner.wake_due, |not, _| all.due_rows(not), work).await;
             }
         }
     }
 
-    /// Finds what waits, other than what is known to be in hand, and works on it until stopped; then finishes what it is at.
+    /// Finds what waits, other than what is known to be in hand and as much as there is room for, and works on it until
+    /// stopped; then finishes what it is at.
     ///
     /// `work` says whether it got anywhere. What did not (somebody else holds it, or it failed) is left alone until the
     /// next tick, so that nothing is tried in a circle. Each piece of work is a task of its own: one that waits for a
@@ -122,7 +123,7 @@ impl Job {
         engine: &Tollkeeper,
         stop: &CancellationToken,
         wake: &Notify,
-        find: impl Fn(HashSet<K>) -> Finding,
+        find: impl Fn(HashSet<K>, usize) -> Finding,
         work: impl Fn(Tollkeeper, K, With) -> Working,
     ) where
         K: Clone + Eq + Hash + Debug + Send + 'static,
@@ -143,7 +144,7 @@ impl Job {
                 ask = false;
                 next_look = time::Instant::now() + BETWEEN_LOOKS;
                 let not = busy.union(&left_alone).cloned().collect();
-                queue = find(not).await.map(VecDeque::from).unwrap_or_else(|error| {
+                queue = find(not, width - working.len()).await.map(VecDeque::from).unwrap_or_else(|error| {
                     tracing::warn!(%error, job = ?self, "background work has to wait");
                     VecDeque::new()
                 });

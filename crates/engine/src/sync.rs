@@ -77,7 +77,7 @@ impl Tollkeeper {
         kind: LinkKind,
         id: &str,
     ) -> Result<Option<OrganizationId>, Error> {
-        self.ask_together(&self.inner.owners, Owner { provider: provider.clone(), kind, id: id.to_owned() }).await
+        self.ask_together(Owner { provider: provider.clone(), kind, id: id.to_owned() }).await
     }
 
     /// Brings one subscription of an organization to the provider's truth, and settles the deliveries that asked for it.

@@ -1,34 +1,44 @@
 //! What is done together: what many workers ask of the database or write to it at about the same time shares its
 //! statements and its commit.
 //!
-//! Whoever wants something puts it in a line and waits for the turn. Whoever has the turn does what stands in line, its own
-//! included, and tells the others what became of theirs. Alone, nobody waits; the busier it is, the more share.
+//! Whoever wants something puts it in a line. A task of the line's own does all that stands in it, then what came
+//! meanwhile, and ends when nothing is left. Alone, nobody waits; the busier it is, the more share.
 
-use std::{collections::VecDeque, fmt::Debug, sync::Mutex};
+use std::{collections::VecDeque, fmt::Debug, panic::AssertUnwindSafe, sync::Mutex, time::Duration};
 
-use futures_util::future::BoxFuture;
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tokio::{sync::oneshot, time::timeout};
 use tollkeeper_store::Error;
 
 use crate::Tollkeeper;
 
-/// What one turn has room for.
+/// What is done at once.
 const AT_ONCE: usize = 64;
+/// Longer than a database that answers takes for it, with all that it waits and runs again: one that does not answer must
+/// not hold up the whole line.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Something that shares its statements with others of its kind.
-pub(crate) trait Shared: Sized + Send + Sync {
+pub(crate) trait Shared: Sized + Send + Sync + 'static {
     /// What became of it.
-    type Outcome: Send + Debug;
+    type Outcome: Send + Debug + 'static;
+
+    /// Where it stands in line.
+    fn line(engine: &Tollkeeper) -> &Line<Self>;
 
     /// Does all of them at once, what is written in one transaction; answers for each, in their order.
     fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>>;
 }
 
-/// What stands in line, and the turn.
+/// What stands in line.
 #[derive(Debug)]
-pub(crate) struct Together<T: Shared> {
-    line: Mutex<VecDeque<Waiting<T>>>,
-    turn: tokio::sync::Mutex<()>,
+pub(crate) struct Line<T: Shared>(Mutex<Standing<T>>);
+
+#[derive(Debug)]
+struct Standing<T: Shared> {
+    waiting: VecDeque<Waiting<T>>,
+    /// Whether the task is there that does it.
+    at_work: bool,
 }
 
 #[derive(Debug)]
@@ -37,56 +47,104 @@ struct Waiting<T: Shared> {
     tell: oneshot::Sender<Result<T::Outcome, Error>>,
 }
 
-impl<T: Shared> Default for Together<T> {
+impl<T: Shared> Default for Line<T> {
     fn default() -> Self {
-        Self { line: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self(Mutex::new(Standing { waiting: VecDeque::new(), at_work: false }))
     }
 }
 
-impl<T: Shared> Together<T> {
-    /// Does an item with what else stands in line; answers what became of it. `None`: whoever had it in hand was dropped,
-    /// and it may or may not be done.
+impl<T: Shared> Line<T> {
+    /// Answers whether somebody has to begin to work.
+    fn join(&self, waiting: Waiting<T>) -> bool {
+        let mut standing = self.0.lock().expect("nobody panics while holding it");
+        standing.waiting.push_back(waiting);
+        !std::mem::replace(&mut standing.at_work, true)
+    }
+
+    /// What is to be done next; nothing means that whoever works may go.
+    fn next(&self) -> Vec<Waiting<T>> {
+        let mut standing = self.0.lock().expect("nobody panics while holding it");
+        // Whoever does not listen any more wants nothing.
+        standing.waiting.retain(|waiting| !waiting.tell.is_closed());
+        let count = standing.waiting.len().min(AT_ONCE);
+        standing.at_work = count > 0;
+        standing.waiting.drain(..count).collect()
+    }
+
+    fn everybody(&self) -> Vec<Waiting<T>> {
+        self.0.lock().expect("nobody panics while holding it").waiting.drain(..).collect()
+    }
+}
+
+impl Tollkeeper {
+    /// Does an item with what else stands in line; answers what became of it. `None`: that was never known, because it
+    /// panicked, took too long, or the process ends; it may or may not be done.
     ///
     /// When it fails, each is done by itself, so that one that cannot be done spoils nothing for the others.
-    pub(crate) async fn put(&self, engine: &Tollkeeper, item: T) -> Option<Result<T::Outcome, Error>> {
-        let (tell, mut told) = oneshot::channel();
-        self.line.lock().expect("nobody panics while holding it").push_back(Waiting { item, tell });
-        loop {
-            let _turn = self.turn.lock().await;
-            match told.try_recv() {
-                Ok(outcome) => return Some(outcome),
-                Err(TryRecvError::Closed) => return None,
-                Err(TryRecvError::Empty) => {}
-            }
-            let taken = self.take();
-            let outcomes = work_all(engine, &taken.iter().map(|waiting| &waiting.item).collect::<Vec<_>>()).await;
-            for (waiting, outcome) in taken.into_iter().zip(outcomes) {
-                // Whoever does not listen any more finds out by reading.
-                let _ = waiting.tell.send(outcome);
-            }
+    pub(crate) async fn together<T: Shared>(&self, item: T) -> Option<Result<T::Outcome, Error>> {
+        let (tell, told) = oneshot::channel();
+        if T::line(self).join(Waiting { item, tell }) {
+            // A task of its own: whoever asks may be dropped, or looked at late.
+            tokio::spawn(work_off::<T>(self.clone()));
         }
-    }
-
-    fn take(&self) -> Vec<Waiting<T>> {
-        let mut line = self.line.lock().expect("nobody panics while holding it");
-        let count = line.len().min(AT_ONCE);
-        line.drain(..count).collect()
+        told.await.ok()
     }
 }
 
-async fn work_all<T: Shared>(engine: &Tollkeeper, items: &[&T]) -> Vec<Result<T::Outcome, Error>> {
-    match T::work(engine, items).await {
-        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-        // Without a database it is the same for all.
-        Err(error) if items.len() == 1 || error.is_unavailable() => items.iter().map(|_| Err(error.clone())).collect(),
-        Err(error) => {
-            tracing::debug!(%error, items = items.len(), "it could not be done together");
-            let mut outcomes = Vec::with_capacity(items.len());
-            for item in items {
-                let alone = T::work(engine, &[*item]).await;
-                outcomes.push(alone.map(|mut alone| alone.pop().expect("one outcome for one item")));
-            }
-            outcomes
+async fn work_off<T: Shared>(engine: Tollkeeper) {
+    let line = T::line(&engine);
+    loop {
+        let mut taken = line.next();
+        if taken.is_empty() {
+            return;
         }
+        let outcome = attempt(&engine, &taken.iter().map(|waiting| &waiting.item).collect::<Vec<_>>()).await;
+        match outcome {
+            Some(Ok(outcomes)) => {
+                for (waiting, outcome) in taken.into_iter().zip(outcomes) {
+                    waiting.tell(Ok(outcome));
+                }
+            }
+            // Without a database it is the same for all, also for those who stand behind them.
+            Some(Err(error @ (Error::Unavailable(_) | Error::Overloaded))) => {
+                taken.extend(line.everybody());
+                for waiting in taken {
+                    waiting.tell(Err(error.clone()));
+                }
+            }
+            Some(Err(error)) if taken.len() == 1 => taken.remove(0).tell(Err(error)),
+            None if taken.len() == 1 => {}
+            failure => {
+                tracing::debug!(?failure, items = taken.len(), "it could not be done together");
+                for waiting in taken {
+                    match attempt(&engine, &[&waiting.item]).await {
+                        Some(Ok(mut outcomes)) => {
+                            if let Some(outcome) = outcomes.pop() {
+                                waiting.tell(Ok(outcome));
+                            }
+                        }
+                        Some(Err(error)) => waiting.tell(Err(error)),
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Does items; `None` when that panicked.
+async fn attempt<T: Shared>(engine: &Tollkeeper, items: &[&T]) -> Option<Result<Vec<T::Outcome>, Error>> {
+    let work = AssertUnwindSafe(timeout(PATIENCE, T::work(engine, items))).catch_unwind().await;
+    let Ok(outcome) = work else {
+        tracing::error!(items = items.len(), "what is done together panicked: this is a defect; the work goes on");
+        return None;
+    };
+    Some(outcome.unwrap_or(Err(Error::Overloaded)))
+}
+
+impl<T: Shared> Waiting<T> {
+    fn tell(self, outcome: Result<T::Outcome, Error>) {
+        // Whoever does not listen any more finds out by reading.
+        let _ = self.tell.send(outcome);
     }
 }

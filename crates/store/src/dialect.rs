@@ -32,8 +32,11 @@ use crate::{
 
 /// What every session on Postgres is told. Our statements find few rows by keys: planning one takes longer than running
 /// it, compiling one never pays, and a plan that was made while a table was small must still be right when it has grown.
-/// Source: PostgreSQL 15 documentation, "Query Planning".
-const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off";
+/// A row that somebody else keeps is waited for, but not for long; whoever died in the middle of a transaction keeps
+/// nothing for longer than that takes to show.
+/// Source: PostgreSQL 15 documentation, "Query Planning" and "Client Connection Defaults".
+const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off; \
+                       SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'";
 
 /// How many prepared statements a connection to SQLite keeps: there the text depends on how many rows a statement has.
 const STATEMENTS: usize = 512;
@@ -179,6 +182,8 @@ pub(crate) async fn migrate(pools: &Pools, sqlite: &Migrator, postgres: &Migrato
             // The migrator takes an advisory lock and keeps it when a step fails, so it gets a connection of its own,
             // which ends with it.
             let mut connection = pool.acquire().await?.detach();
+            // However long somebody else takes for it.
+            connection.execute("SET lock_timeout = 0").await?;
             let result = postgres.run_direct(None, &mut connection, false).await;
             // What matters was decided above; the server ends the session in any case.
             let _ = connection.close().await;
@@ -226,8 +231,8 @@ fn postgres_trouble(error: &PgDatabaseError) -> Trouble {
     match error.code() {
         // Serialization failure, deadlock, lock not available.
         "40001" | "40P01" | "55P03" => Trouble::Busy,
-        // A standby or a server that became one, a server that stops, crashed or starts, no slot left.
-        "25006" | "57P01" | "57P02" | "57P03" | "53300" => Trouble::Away,
+        // A standby or a server that became one, a transaction that was idle for too long, a server that stops, crashed or starts, no slot left.
+        "25006" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" => Trouble::Away,
         code if code.starts_with("08") => Trouble::Away,
         code if code.starts_with("23") => Trouble::Constraint(match error.constraint().unwrap_or_default() {
             "subscription_open_checkout" => Constraint::OpenCheckout,

@@ -1,5 +1,7 @@
 //! What we owe the product: each effect once for every sink, in order.
 
+use std::collections::HashSet;
+
 use sqlx::types::Json;
 use tollkeeper_core::{
     effect::{Effect, EffectKind},
@@ -138,21 +140,29 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// For each organization that is owed something on this sink: the oldest of it, when it is due by `now`. At most
-/// `limit`, those that were never tried first. What was given up does not count, so it holds up nothing.
+/// The organizations that are owed something on this sink, the oldest of it due by `now`: at most `limit`, by id, those after
+/// `after`. What was given up does not count, so it holds up nothing.
 ///
 /// # Errors
-/// [`Error::Corrupt`], or the database's own.
-pub async fn head(c: C<'_>, sink: &str, now: MachineTime, limit: i64) -> Result<Vec<OutboxRow>, Error> {
-    let rows: Vec<Row> = sql!(
+/// Only the database's own.
+pub async fn owing(
+    c: C<'_>,
+    sink: &str,
+    after: &str,
+    now: MachineTime,
+    limit: i64,
+) -> Result<Vec<OrganizationId>, Error> {
+    row! { struct Owing { organization_id: String } }
+    let rows: Vec<Owing> = sql!(
         c,
-        all Row,
+        all Owing,
         "
-        SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
+        SELECT organization_id
         FROM outbox AS head
         WHERE sink = $1
           AND state = 'pending'
-          AND (next_attempt_at IS NULL OR next_attempt_at <= $2)
+          AND organization_id > $2
+          AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
           AND NOT EXISTS (
             SELECT 1
             FROM outbox AS earlier
@@ -161,19 +171,20 @@ pub async fn head(c: C<'_>, sink: &str, now: MachineTime, limit: i64) -> Result<
               AND earlier.organization_id = head.organization_id
               AND (earlier.seq, earlier.position) < (head.seq, head.position)
           )
-        ORDER BY next_attempt_at NULLS FIRST, organization_id
-        LIMIT $3 + 0",
+        ORDER BY organization_id
+        LIMIT $4 + 0",
         sink,
+        after,
         At(now),
         limit
     )?;
-    rows.into_iter().map(Row::read).collect()
+    Ok(rows.into_iter().map(|row| row.organization_id.into()).collect())
 }
 
 /// What organizations are owed on this sink: by organization and oldest first, of each up to the first that is not due by
 /// `now`, and at most `limit` in all.
 ///
-/// Whoever holds the organizations' turns asks again before telling: what [`head`] said may have been told meanwhile.
+/// Whoever holds the organizations' turns asks again before telling: what [`owing`] said may have been told meanwhile.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
@@ -209,14 +220,15 @@ pub async fn due(
     Ok(rows)
 }
 
-/// Notes that sinks have those of `rows` that are pending; answers how many.
+/// Notes that sinks have those of `rows` that are pending; answers for each whether it was, in their order.
 ///
 /// # Errors
 /// Only the database's own.
-pub async fn delivered(tx: &mut Tx, rows: &[&OutboxRow]) -> Result<u64, Error> {
-    sql!(
+pub async fn delivered(tx: &mut Tx, rows: &[&OutboxRow]) -> Result<Vec<bool>, Error> {
+    row! { struct Told { organization_id: String, seq: i64, kind: String, sink: String } }
+    let told: Vec<Told> = sql!(
         tx.c(),
-        exec rows rows,
+        all Told rows rows,
         "
         WITH told (organization_id, seq, kind, sink) AS (",
         ")
@@ -227,9 +239,16 @@ pub async fn delivered(tx: &mut Tx, rows: &[&OutboxRow]) -> Result<u64, Error> {
           AND outbox.seq = told.seq
           AND outbox.kind = told.kind
           AND outbox.sink = told.sink
-          AND outbox.state = 'pending'",
+          AND outbox.state = 'pending'
+        RETURNING outbox.organization_id, outbox.seq, outbox.kind, outbox.sink",
         |row| (row.organization_id.as_str(), row.seq, row.kind.as_str(), row.sink.as_str())
-    )
+    )?;
+    let told: HashSet<_> =
+        told.iter().map(|row| (row.organization_id.as_str(), row.seq, row.kind.as_str(), row.sink.as_str())).collect();
+    let was = |row: &&OutboxRow| {
+        told.contains(&(row.organization_id.as_str(), row.seq, row.kind.as_str(), row.sink.as_str()))
+    };
+    Ok(rows.iter().map(was).collect())
 }
 
 /// Notes a failed try, and when to try again; `false` when it was not pending any more.

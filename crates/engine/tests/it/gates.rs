@@ -8,6 +8,7 @@ use tollkeeper_testkit::{both_engines, database::Engine};
 use crate::world::{ORG, World, actor, until};
 
 const FRESH: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 both_engines! {
     async fn a_fresh_answer_comes_from_memory(db: TestDb) {
@@ -34,6 +35,19 @@ both_engines! {
         let after = world.engine().gate_stats();
         assert_eq!((after.checks, after.loads), (before.checks + 1, before.loads));
         assert!(world.engine().gate_now(&ORG.into(), "sso").unwrap().allowed);
+    }
+
+    async fn whoever_asked_and_does_not_look_holds_up_nobody(db: TestDb) {
+        let world = World::new(&db).await;
+        world.subscribe(ORG, "growth").await;
+        world.subscribe("org_2", "growth").await;
+        world.clock.advance_machine(FRESH);
+        let (one, two) = (ORG.into(), "org_2".into());
+        let mut asked = std::pin::pin!(world.engine().gate(&one, "sso"));
+        assert!(futures_util::poll!(&mut asked).is_pending(), "the database is asked");
+        let other = tokio::time::timeout(PATIENCE, world.engine().gate(&two, "sso")).await;
+        assert!(other.expect("the other one is answered").unwrap().allowed);
+        assert!(asked.await.unwrap().allowed);
     }
 
     async fn what_another_process_wrote_is_seen_once_memory_is_old(db: TestDb) {
