@@ -1,4 +1,4 @@
-//! What many workers ask of the database at about the same time is asked together.
+//! What many ask of the database at about the same time is asked together.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -25,13 +25,13 @@ const PER_SUBJECT: i64 = 500;
 
 /// Whose is this id at a provider?
 #[derive(Clone, Debug)]
-pub(crate) struct Owner {
+pub(crate) struct OwnerOf {
     pub(crate) provider: Provider,
     pub(crate) kind: LinkKind,
     pub(crate) id: String,
 }
 
-impl Shared for Owner {
+impl Shared for OwnerOf {
     type Outcome = Option<OrganizationId>;
 
     fn line(engine: &Tollkeeper) -> &Line<Self> {
@@ -46,8 +46,11 @@ impl Shared for Owner {
     }
 }
 
-// Everything of an organization, as `account::load` reads it.
-impl Shared for OrganizationId {
+/// What is there of an organization, as [`account::load`] reads it?
+#[derive(Clone, Debug)]
+pub(crate) struct AccountOf(pub(crate) OrganizationId);
+
+impl Shared for AccountOf {
     type Outcome = Option<Arc<Account>>;
 
     fn line(engine: &Tollkeeper) -> &Line<Self> {
@@ -56,10 +59,10 @@ impl Shared for OrganizationId {
 
     fn work<'a>(engine: &'a Tollkeeper, all: &'a [&'a Self]) -> BoxFuture<'a, Result<Vec<Self::Outcome>, Error>> {
         Box::pin(async move {
-            let accounts = account::load_many(engine.inner.db.read().await?.c(), all.iter().copied()).await?;
+            let accounts = account::load_many(engine.inner.db.read().await?.c(), all.iter().map(|Self(id)| id)).await?;
             let found: HashMap<_, _> =
                 accounts.into_iter().map(|it| (it.organization.id.clone(), Arc::new(it))).collect();
-            Ok(all.iter().map(|id| found.get(*id).cloned()).collect())
+            Ok(all.iter().map(|Self(id)| found.get(id).cloned()).collect())
         })
     }
 }
@@ -101,16 +104,9 @@ impl Shared for Waiting {
             for row in inbox::pending(engine.inner.db.read().await?.c(), &about, now, PER_SUBJECT).await? {
                 rows.entry((row.source.clone(), row.subject.clone())).or_default().push(row);
             }
+            // Nobody asks twice about one subject: it is asked under its lease.
             let of = |it: &&Self| rows.remove(&(it.source.clone(), it.subject.clone())).unwrap_or_default();
             Ok(all.iter().map(of).collect())
         })
-    }
-}
-
-impl Tollkeeper {
-    /// Asks something together with what others ask meanwhile.
-    pub(crate) async fn ask_together<T: Shared>(&self, what: T) -> Result<T::Outcome, crate::Error> {
-        // Unknown is not an answer: later.
-        Ok(self.together(what).await.unwrap_or(Err(Error::Overloaded))?)
     }
 }

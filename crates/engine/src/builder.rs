@@ -19,7 +19,7 @@ use tollkeeper_store::{Db, inbox, outbox::OutboxRow};
 
 use crate::{
     Error, Settings,
-    asks::{Owner, VersionOf},
+    asks::{AccountOf, OwnerOf, VersionOf},
     backoff,
     budget::Budget,
     decide::Decided,
@@ -60,15 +60,15 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     /// Set when the engine is asked to stop: what comes in batches ends at the next piece.
     pub(crate) stopping: CancellationToken,
-    /// Where the round of those that deliveries wait about has come to.
+    /// Where the rounds of the outbox and of the inbox have come to.
     pub(crate) last_owed: tokio::sync::Mutex<String>,
     pub(crate) last_waiting: tokio::sync::Mutex<(Source, String)>,
     /// Leases of the inbox and of the outbox whose work is done.
     pub(crate) answered: Over,
     pub(crate) told: Over,
     pub(crate) pending: Line<Waiting>,
-    pub(crate) owners: Line<Owner>,
-    pub(crate) accounts: Line<OrganizationId>,
+    pub(crate) owners: Line<OwnerOf>,
+    pub(crate) accounts: Line<AccountOf>,
     pub(crate) versions: Line<VersionOf>,
     pub(crate) decided: Line<Arc<Decided>>,
     pub(crate) delivered: Line<OutboxRow>,

@@ -19,6 +19,7 @@ use tollkeeper_store::{Cause, Decision, Tx, account, inbox, organization};
 
 use crate::{
     Error, Tollkeeper,
+    asks::AccountOf,
     together::{Line, Shared},
 };
 
@@ -41,7 +42,7 @@ pub(crate) struct Decided {
     pub(crate) before: Arc<Account>,
     pub(crate) transition: Transition,
     pub(crate) cause: Cause,
-    pub(crate) deliveries: Deliveries,
+    pub(crate) deliveries: Option<Deliveries>,
 }
 
 impl Shared for Arc<Decided> {
@@ -64,7 +65,7 @@ impl Shared for Arc<Decided> {
             }
             let decisions = first.values().map(|place| {
                 let Decided { before, transition, cause, deliveries } = &**all[*place];
-                (Decision { before, transition, cause }, Some(deliveries))
+                (Decision { before, transition, cause }, deliveries.as_ref())
             });
             let decisions: Vec<_> = decisions.collect();
             let mut outcomes = vec![false; all.len()];
@@ -87,7 +88,7 @@ impl Tollkeeper {
 
     /// As [`Tollkeeper::account`], and in any case with the subscription that `wanted` names.
     pub(crate) async fn account_with(&self, id: &OrganizationId, wanted: &str) -> Result<Arc<Account>, Error> {
-        let known = self.ask_together(id.clone()).await?;
+        let known = self.together(AccountOf(id.clone())).await?;
         let known = known.ok_or_else(|| Error::UnknownOrganization(id.clone()))?;
         let is_wanted = |row: &Subscription| {
             row.id.as_str() == wanted || row.provider_subscription_id.as_ref().is_some_and(|id| id.as_str() == wanted)
@@ -130,8 +131,7 @@ impl Tollkeeper {
 
     /// As [`Tollkeeper::save`], together with what others decide meanwhile, and settles the deliveries that it answers.
     pub(crate) async fn save_together(&self, decided: Arc<Decided>) -> Result<bool, Error> {
-        // What may or may not be written is decided again.
-        Ok(self.together(decided).await.unwrap_or(Ok(false))?)
+        self.together(decided).await
     }
 
     /// Writes decisions about different organizations in one transaction, and settles the deliveries that they answer.

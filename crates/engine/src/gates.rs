@@ -13,7 +13,7 @@ use tollkeeper_core::{
 
 use crate::{
     Error, Tollkeeper,
-    asks::VersionOf,
+    asks::{AccountOf, VersionOf},
     resident::{Entry, Resident},
 };
 
@@ -151,7 +151,7 @@ impl Tollkeeper {
         let gates = &self.inner.gates;
         if let Some(view) = known {
             gates.checks.fetch_add(1, Ordering::Relaxed);
-            if self.ask_together(VersionOf(id.clone())).await? == Some(view.version) {
+            if self.together(VersionOf(id.clone())).await? == Some(view.version) {
                 gates.resident.with(id, |entry| {
                     if entry.view.version == view.version {
                         entry.confirm(now);
@@ -161,7 +161,7 @@ impl Tollkeeper {
             }
         }
         gates.loads.fetch_add(1, Ordering::Relaxed);
-        let Some(account) = self.ask_together(id.clone()).await? else {
+        let Some(account) = self.together(AccountOf(id.clone())).await? else {
             // Not kept: anybody could fill the memory with names that nobody has.
             return Ok(View::unknown());
         };

@@ -93,18 +93,8 @@ pub struct Event {
     pub id: EventId,
     /// The provider's name of it.
     pub event_type: String,
-    /// The body as it arrived.
+    /// The body as it arrived: JSON, which `serde_json::from_slice` reads.
     pub body: Bytes,
-}
-
-impl Event {
-    /// The body, read.
-    ///
-    /// # Errors
-    /// It is not JSON.
-    pub fn json(&self) -> Result<Value, serde_json::Error> {
-        serde_json::from_slice(&self.body)
-    }
 }
 
 /// A hook could not do its work; the notice is delivered again later.

@@ -86,7 +86,7 @@ impl Tollkeeper {
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.
     async fn answer_subject(&self, waiting: &Waiting) -> Result<bool, Error> {
         let Waiting { source, subject } = waiting;
-        let rows = self.ask_together(waiting.clone()).await?;
+        let rows = self.together(waiting.clone()).await?;
         let mut reads = Vec::new();
         for row in &rows {
             match self.read(source, row) {

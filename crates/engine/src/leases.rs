@@ -70,7 +70,7 @@ impl Tollkeeper {
         let (over, keys) = (borrowed(&over), borrowed(&keys));
         let (over, keys, owner) = (&over[..], &keys[..], self.inner.owner.as_str());
         let until = at.plus(SPAN);
-        // Not in one transaction: each goes through its keys in order, both together would not.
+        // Not in one transaction: the order of a DELETE is not ours to choose, and both together could wait for each other.
         if !over.is_empty() {
             self.inner.db.write(|tx| Box::pin(lease::release(tx, over, owner))).await?;
         }
@@ -78,7 +78,8 @@ impl Tollkeeper {
             return Ok((Vec::new(), at));
         }
         let ours = self.inner.db.write(|tx| Box::pin(lease::acquire_many(tx, keys, owner, at, until))).await?;
-        Ok((found.into_iter().filter(|what| ours.contains(&key(what))).collect(), at))
+        let ours = found.into_iter().zip(keys).filter(|(_, key)| ours.contains(**key)).map(|(what, _)| what);
+        Ok((ours.collect(), at))
     }
 
     /// Does `work` under a lease that was taken at `taken_at`, or is taken again because that is a while ago.

@@ -13,7 +13,8 @@ use crate::{
     together::{Line, Shared},
 };
 
-const HEADS: i64 = 64;
+/// How many organizations are looked for at once.
+const ORGANIZATIONS: i64 = 64;
 /// How many effects are read at once.
 const AT_ONCE: i64 = 256;
 
@@ -50,9 +51,9 @@ impl Tollkeeper {
         let (sink, now) = (SINKS[0], self.machine_now());
         let mut last = self.inner.last_owed.lock().await;
         let mut conn = self.inner.db.read().await?;
-        let mut found = outbox::owing(conn.c(), sink, &last, now, HEADS).await?;
+        let mut found = outbox::owing(conn.c(), sink, &last, now, ORGANIZATIONS).await?;
         if found.is_empty() && !last.is_empty() {
-            found = outbox::owing(conn.c(), sink, "", now, HEADS).await?;
+            found = outbox::owing(conn.c(), sink, "", now, ORGANIZATIONS).await?;
         }
         drop(conn);
         let newest = found.last().cloned();
@@ -60,7 +61,7 @@ impl Tollkeeper {
         found.truncate(room);
         *last = found.last().or(newest.as_ref()).map_or_else(String::new, ToString::to_string);
         drop(last);
-        let (ours, taken_at) = self.take_all(&self.inner.told, found, turn).await?;
+        let (ours, taken_at) = self.take_all(&self.inner.told, found, lease_of).await?;
         if ours.is_empty() {
             return Ok(Vec::new());
         }
@@ -88,7 +89,7 @@ impl Tollkeeper {
             }
             Ok(())
         };
-        Ok(self.with_taken_lease(&self.inner.told, turn(id), taken_at, Box::pin(work)).await?.is_some())
+        Ok(self.with_taken_lease(&self.inner.told, lease_of(id), taken_at, Box::pin(work)).await?.is_some())
     }
 
     /// Tells one effect. Says whether the next one may be told: the hook took this one, and nobody else told it meanwhile.
@@ -103,7 +104,7 @@ impl Tollkeeper {
         let told = hooks::tell(self.inner.hooks.as_ref(), &notice).await;
         let Err(error) = told else {
             // What may or may not be noted is told again: at least once, and before what follows it.
-            return Ok(self.together(row).await.unwrap_or(Ok(false))?);
+            return self.together(row).await;
         };
         let next = self.machine_now().plus(self.retry_pause(row.attempts));
         tracing::warn!(%error, notice.id, row.attempts, "a hook did not take a notice");
@@ -126,6 +127,6 @@ impl Tollkeeper {
 }
 
 /// The key of the lease under which an organization is told.
-fn turn(organization: &OrganizationId) -> String {
+fn lease_of(organization: &OrganizationId) -> String {
     format!("outbox/{}/{organization}", SINKS[0])
 }

@@ -16,7 +16,7 @@ use crate::{Error, Extent, Tollkeeper, due::DueRow};
 
 /// Machine time between two looks at what waits, when nobody says that something came.
 const TICK: Duration = Duration::from_secs(1);
-/// Machine time between two looks while something is being worked on: what comes meanwhile is found at once.
+/// Machine time between two looks while something is being worked on: what comes meanwhile is found by one look.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// An engine with its workers.
@@ -91,23 +91,23 @@ enum Job {
 
 impl Job {
     async fn run(self, engine: Tollkeeper, stop: CancellationToken) {
-        let (all, inner) = (&engine, &engine.inner);
+        let (of, inner) = (&engine, &engine.inner);
         match self {
             Self::Inbox => {
                 let work = |engine: Tollkeeper, waiting, taken_at| async move {
                     engine.work_subject(&waiting, taken_at).await
                 };
-                self.keep_up(all, &stop, &inner.wake_inbox, |not, _| all.waiting_subjects(not), work).await;
+                self.keep_up(of, &stop, &inner.wake_inbox, |not, _| of.waiting_subjects(not), work).await;
             }
             Self::Outbox => {
                 let work = |engine: Tollkeeper, id, owed| async move { engine.tell_organization(&id, owed).await };
-                self.keep_up(all, &stop, &inner.wake_outbox, |not, room| all.owed_organizations(not, room), work).await;
+                self.keep_up(of, &stop, &inner.wake_outbox, |not, room| of.owed_organizations(not, room), work).await;
             }
             Self::Due => {
                 let work = |engine: Tollkeeper, (organization, row): DueRow, ()| async move {
                     engine.look_at(&organization, &row).await.map(|()| true)
                 };
-                self.keep_up(all, &stop, &inner.wake_due, |not, _| all.due_rows(not), work).await;
+                self.keep_up(of, &stop, &inner.wake_due, |not, _| of.due_rows(not), work).await;
             }
         }
     }

@@ -28,7 +28,7 @@ pub struct Settings {
     pub default_price: Option<PriceId>,
     /// How long a checkout's loser waits for the winner's link.
     pub checkout_wait: Duration,
-    /// How many deliveries are worked on at once.
+    /// How many of each kind are worked on at once: what deliveries are about, organizations that are told, due rows.
     pub workers: usize,
     /// How long a gate may answer from memory before it asks whether the organization has changed.
     pub gate_fresh: Duration,

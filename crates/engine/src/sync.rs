@@ -14,7 +14,7 @@ use tollkeeper_store::{Cause, link::LinkKind, subscription};
 
 use crate::{
     Error, Tollkeeper,
-    asks::Owner,
+    asks::OwnerOf,
     budget::for_a_person,
     decide::{Decided, Deliveries, cause},
 };
@@ -77,7 +77,7 @@ impl Tollkeeper {
         kind: LinkKind,
         id: &str,
     ) -> Result<Option<OrganizationId>, Error> {
-        self.ask_together(Owner { provider: provider.clone(), kind, id: id.to_owned() }).await
+        self.together(OwnerOf { provider: provider.clone(), kind, id: id.to_owned() }).await
     }
 
     /// Brings one subscription of an organization to the provider's truth, and settles the deliveries that asked for it.
@@ -127,13 +127,7 @@ impl Tollkeeper {
                 continue;
             }
             let transition = reduce(&account, Some(&snapshot), &self.catalog(), now)?;
-            let Some(deliveries) = deliveries else {
-                if self.save(&account, &transition, cause).await? {
-                    return Ok(transition);
-                }
-                continue;
-            };
-            let (cause, deliveries) = (cause.clone(), deliveries.clone());
+            let (cause, deliveries) = (cause.clone(), deliveries.cloned());
             let decided = Arc::new(Decided { before: account, transition, cause, deliveries });
             if self.save_together(decided.clone()).await? {
                 return Ok(Arc::unwrap_or_clone(decided).transition);

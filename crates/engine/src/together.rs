@@ -1,4 +1,4 @@
-//! What is done together: what many workers ask of the database or write to it at about the same time shares its
+//! What is done together: what many ask of the database or write to it at about the same time shares its
 //! statements and its commit.
 //!
 //! Whoever wants something puts it in a line. A task of the line's own does all that stands in it, then what came
@@ -36,13 +36,13 @@ pub(crate) struct Line<T: Shared>(Mutex<Standing<T>>);
 
 #[derive(Debug)]
 struct Standing<T: Shared> {
-    waiting: VecDeque<Waiting<T>>,
+    waiting: VecDeque<Asker<T>>,
     /// Whether the task is there that does it.
     at_work: bool,
 }
 
 #[derive(Debug)]
-struct Waiting<T: Shared> {
+struct Asker<T: Shared> {
     item: T,
     tell: oneshot::Sender<Result<T::Outcome, Error>>,
 }
@@ -55,79 +55,73 @@ impl<T: Shared> Default for Line<T> {
 
 impl<T: Shared> Line<T> {
     /// Answers whether somebody has to begin to work.
-    fn join(&self, waiting: Waiting<T>) -> bool {
+    fn join(&self, asker: Asker<T>) -> bool {
         let mut standing = self.0.lock().expect("nobody panics while holding it");
-        standing.waiting.push_back(waiting);
+        standing.waiting.push_back(asker);
         !std::mem::replace(&mut standing.at_work, true)
     }
 
     /// What is to be done next; nothing means that whoever works may go.
-    fn next(&self) -> Vec<Waiting<T>> {
+    fn next(&self) -> Vec<Asker<T>> {
         let mut standing = self.0.lock().expect("nobody panics while holding it");
         // Whoever does not listen any more wants nothing.
-        standing.waiting.retain(|waiting| !waiting.tell.is_closed());
+        standing.waiting.retain(|asker| !asker.tell.is_closed());
         let count = standing.waiting.len().min(AT_ONCE);
         standing.at_work = count > 0;
         standing.waiting.drain(..count).collect()
     }
 
-    fn everybody(&self) -> Vec<Waiting<T>> {
+    fn everybody(&self) -> Vec<Asker<T>> {
         self.0.lock().expect("nobody panics while holding it").waiting.drain(..).collect()
     }
 }
 
 impl Tollkeeper {
-    /// Does an item with what else stands in line; answers what became of it. `None`: that was never known, because it
-    /// panicked, took too long, or the process ends; it may or may not be done.
+    /// Does an item with what else stands in line; answers what became of it.
     ///
     /// When it fails, each is done by itself, so that one that cannot be done spoils nothing for the others.
-    pub(crate) async fn together<T: Shared>(&self, item: T) -> Option<Result<T::Outcome, Error>> {
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] when what became of it was never known, because it panicked, took too long or the process
+    /// ends: it may or may not be done.
+    pub(crate) async fn together<T: Shared>(&self, item: T) -> Result<T::Outcome, crate::Error> {
         let (tell, told) = oneshot::channel();
-        if T::line(self).join(Waiting { item, tell }) {
+        if T::line(self).join(Asker { item, tell }) {
             // A task of its own: whoever asks may be dropped, or looked at late.
             tokio::spawn(work_off::<T>(self.clone()));
         }
-        told.await.ok()
+        Ok(told.await.unwrap_or(Err(Error::Overloaded))?)
     }
 }
 
 async fn work_off<T: Shared>(engine: Tollkeeper) {
     let line = T::line(&engine);
+    let mut batches = VecDeque::new();
     loop {
-        let mut taken = line.next();
+        let mut taken = batches.pop_front().unwrap_or_else(|| line.next());
         if taken.is_empty() {
             return;
         }
-        let outcome = attempt(&engine, &taken.iter().map(|waiting| &waiting.item).collect::<Vec<_>>()).await;
-        match outcome {
+        match attempt(&engine, &taken.iter().map(|asker| &asker.item).collect::<Vec<_>>()).await {
             Some(Ok(outcomes)) => {
-                for (waiting, outcome) in taken.into_iter().zip(outcomes) {
-                    waiting.tell(Ok(outcome));
+                for (asker, outcome) in taken.into_iter().zip(outcomes) {
+                    asker.tell(Ok(outcome));
                 }
             }
             // Without a database it is the same for all, also for those who stand behind them.
             Some(Err(error @ (Error::Unavailable(_) | Error::Overloaded))) => {
+                taken.extend(batches.drain(..).flatten());
                 taken.extend(line.everybody());
-                for waiting in taken {
-                    waiting.tell(Err(error.clone()));
+                for asker in taken {
+                    asker.tell(Err(error.clone()));
                 }
             }
-            Some(Err(error)) if taken.len() == 1 => taken.remove(0).tell(Err(error)),
-            None if taken.len() == 1 => {}
-            failure => {
+            failure if taken.len() > 1 => {
                 tracing::debug!(?failure, items = taken.len(), "it could not be done together");
-                for waiting in taken {
-                    match attempt(&engine, &[&waiting.item]).await {
-                        Some(Ok(mut outcomes)) => {
-                            if let Some(outcome) = outcomes.pop() {
-                                waiting.tell(Ok(outcome));
-                            }
-                        }
-                        Some(Err(error)) => waiting.tell(Err(error)),
-                        None => {}
-                    }
-                }
+                batches.extend(taken.into_iter().map(|one| vec![one]));
             }
+            Some(Err(error)) => taken.remove(0).tell(Err(error)),
+            None => {}
         }
     }
 }
@@ -142,9 +136,12 @@ async fn attempt<T: Shared>(engine: &Tollkeeper, items: &[&T]) -> Option<Result<
     Some(outcome.unwrap_or(Err(Error::Overloaded)))
 }
 
-impl<T: Shared> Waiting<T> {
+impl<T: Shared> Asker<T> {
     fn tell(self, outcome: Result<T::Outcome, Error>) {
+        let Self { item, tell } = self;
+        // First, so that whoever shared it has it alone again.
+        drop(item);
         // Whoever does not listen any more finds out by reading.
-        let _ = self.tell.send(outcome);
+        let _ = tell.send(outcome);
     }
 }

@@ -200,9 +200,7 @@ impl From<Error> for Problem {
             }
             Error::Unavailable { code, message } => Self::later(code, message),
             Error::Provider(error) => of_provider(error.kind).caused(chain(&error)),
-            Error::Store(tollkeeper::StoreFailure::Overloaded) => {
-                Self::later("overloaded", "Too much is being written at once")
-            }
+            Error::Store(tollkeeper::StoreFailure::Overloaded) => Self::later("overloaded", "Too much happens at once"),
             Error::Store(error) if error.is_unavailable() => {
                 Self::later("database_unavailable", "The database is not available right now").caused(chain(&error))
             }

@@ -1,4 +1,5 @@
-//! Every difference between SQLite and Postgres, as a named function. Nobody else asks which engine it is.
+//! Every difference between SQLite and Postgres, as a named function; only how a list is written differs in `sql!` itself.
+//! Nobody else asks which engine it is.
 
 use std::{
     fs::OpenOptions,

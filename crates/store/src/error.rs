@@ -14,8 +14,8 @@ pub enum Error {
     /// The database cannot be reached, or is going away. Try later.
     #[error("the database is not available")]
     Unavailable(#[source] Arc<sqlx::Error>),
-    /// The line in front of the database is full, or closed because we stop. Try later.
-    #[error("no more writes are taken at the moment")]
+    /// Too much waits for the database, it did not answer in time, or we stop. Try later.
+    #[error("the database has too much to do")]
     Overloaded,
     /// A named constraint refused the write.
     #[error("{0}")]

@@ -48,12 +48,7 @@ pub async fn acquire_many(
 /// # Errors
 /// Only the database's own.
 pub async fn release(tx: &mut Tx, keys: &[&str], owner: &str) -> Result<(), Error> {
-    if !keys.is_empty() {
-        // In the order in which they are taken.
-        let keys: BTreeSet<&str> = keys.iter().copied().collect();
-        let keys: Vec<&str> = keys.into_iter().collect();
-        sql!(tx.c(), exec among &keys, "DELETE FROM lease WHERE key", "AND owner = $2", owner)?;
-    }
+    sql!(tx.c(), exec among keys, "DELETE FROM lease WHERE key", "AND owner = $2", owner)?;
     Ok(())
 }
 

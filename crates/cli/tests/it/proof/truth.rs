@@ -148,7 +148,6 @@ fn expected(before: Option<&Value>, after: Option<&Value>) -> Vec<&'static str> 
     let none = json!({});
     let was = before.unwrap_or(&none);
     let status = |row: &Value| row["status"].as_str().unwrap_or("none").to_owned();
-    let over = |row: &Value| matches!(status(row).as_str(), "cancelled" | "expired");
     let mut kinds = Vec::new();
     let mut when = |holds: bool, kind| {
         if holds {
@@ -160,6 +159,8 @@ fn expected(before: Option<&Value>, after: Option<&Value>) -> Vec<&'static str> 
     when(status(was) != "cancelled" && status(after) == "cancelled", "subscription.deleted");
     when(status(after) == "in_trial" && was["trialStart"] != after["trialStart"], "trial.started");
     when(status(was) == "in_trial" && status(after) != "in_trial", "trial.ended");
-    when(!was["dues"].is_null() && after["dues"].is_null() && !over(after), "payment.recovered");
+    // Whoever pauses in debt has not paid.
+    let runs = matches!(status(after).as_str(), "active" | "non_renewing" | "in_trial");
+    when(!was["dues"].is_null() && after["dues"].is_null() && runs, "payment.recovered");
     kinds
 }
