@@ -170,10 +170,17 @@ impl Actor {
 
     async fn buy_again(&self, world: &World) -> Answer {
         let answer = self.admin.create(self.plan.clone()).await;
-        if answer.status == 200 {
-            world.pay(&answer.body["url"], CARD).await;
+        if answer.status != 200 {
+            return answer;
         }
-        answer
+        let body = json!({ "url": answer.body["url"], "card": CARD });
+        let paid = world.control(Method::POST, "/sandbox/hosted/complete", body).await;
+        // It was paid before, and the provider did not answer when we looked: the news of it is still under way.
+        if paid.code() != "page_over" {
+            paid.ok();
+            return answer;
+        }
+        paid
     }
 
     async fn change(&mut self, world: &World, changes: u64) {
