@@ -24,7 +24,7 @@ use crate::{
 const PER_SUBJECT: i64 = 500;
 
 /// Whose is this id at a provider?
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct OwnerOf {
     pub(crate) provider: Provider,
     pub(crate) kind: LinkKind,
@@ -47,7 +47,7 @@ impl Shared for OwnerOf {
 }
 
 /// What is there of an organization, as [`account::load`] reads it?
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct AccountOf(pub(crate) OrganizationId);
 
 impl Shared for AccountOf {
@@ -68,7 +68,7 @@ impl Shared for AccountOf {
 }
 
 /// Which version of an organization is the newest?
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct VersionOf(pub(crate) OrganizationId);
 
 impl Shared for VersionOf {

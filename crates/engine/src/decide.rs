@@ -36,7 +36,8 @@ pub(crate) struct Deliveries {
     pub(crate) ids: Vec<EventId>,
 }
 
-/// A decision with all that is needed to write it.
+/// A decision with all that is needed to write it together with what others decide meanwhile, as [`Tollkeeper::save`] does
+/// alone; the deliveries that it answers are settled with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Decided {
     pub(crate) before: Arc<Account>,
@@ -129,11 +130,6 @@ impl Tollkeeper {
         Ok(saved.first() == Some(&true))
     }
 
-    /// As [`Tollkeeper::save`], together with what others decide meanwhile, and settles the deliveries that it answers.
-    pub(crate) async fn save_together(&self, decided: Arc<Decided>) -> Result<bool, Error> {
-        self.together(decided).await
-    }
-
     /// Writes decisions about different organizations in one transaction, and settles the deliveries that they answer.
     /// Answers for each whether it was written, as [`Tollkeeper::save`] does.
     async fn write_decisions(
@@ -178,10 +174,10 @@ async fn write(
         }));
     }
     if !same.is_empty() {
-        let known = organization::versions(tx.c(), &same.iter().map(id).collect::<Vec<_>>()).await?;
-        versions.extend(known.into_iter().filter(|(id, version)| {
-            same.iter().any(|it| it.before.organization.id == *id && it.before.organization.version == *version)
-        }));
+        let known = organization::versions(tx.c(), same.iter().map(|it| &it.before.organization.id)).await?;
+        let known: HashMap<_, _> = known.into_iter().collect();
+        let still = |it: &Decision<'_>| known.get(&it.before.organization.id) == Some(&it.before.organization.version);
+        versions.extend(same.iter().filter(|it| still(it)).map(|it| (id(it), it.before.organization.version)));
     }
     let mut settled = Vec::new();
     for (decision, deliveries) in all {

@@ -61,8 +61,9 @@ impl Tollkeeper {
         let mut conn = self.inner.db.read().await?;
         let mut found = inbox::pending_subjects(conn.c(), &last, now, SUBJECTS).await?;
         let room = SUBJECTS - i64::try_from(found.len()).unwrap_or(SUBJECTS);
-        if room > 0 {
-            let begin = (Source::from(""), String::new());
+        let begin = (Source::from(""), String::new());
+        // From the beginning there is nothing to go round.
+        if room > 0 && *last != begin {
             let end = std::mem::replace(&mut *last, begin.clone());
             let round = inbox::pending_subjects(conn.c(), &begin, now, room).await?;
             found.extend(round.into_iter().take_while(|subject| *subject <= end));

@@ -90,13 +90,17 @@ impl Tollkeeper {
         taken_at: MachineTime,
         work: BoxFuture<'_, Result<T, Error>>,
     ) -> Result<Option<T>, Error> {
-        let fresh = self.machine_now().since(taken_at) < RENEWAL;
-        if !fresh && !self.take_lease(&key, &self.inner.owner).await? {
+        if !self.is_fresh(taken_at) && !self.take_lease(&key, &self.inner.owner).await? {
             return Ok(None);
         }
         let outcome = self.holding(&key, &self.inner.owner, work).await;
         over.add(key);
         outcome.map(Some)
+    }
+
+    /// Whether a lease that was taken then surely is ours, and has time left for the work to begin.
+    pub(crate) fn is_fresh(&self, taken_at: MachineTime) -> bool {
+        self.machine_now().since(taken_at) < RENEWAL
     }
 
     /// Gives back all that the workers took, when they are done: also what they took and did not come to.

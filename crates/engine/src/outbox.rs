@@ -81,6 +81,10 @@ impl Tollkeeper {
     /// Tells an organization's effects in order until one fails; `false` when that is for somebody else to do.
     pub(crate) async fn tell_organization(&self, id: &OrganizationId, owed: Owed) -> Result<bool, Error> {
         let Owed { rows, taken_at } = owed;
+        if !self.is_fresh(taken_at) {
+            // Another process may have had the turn, and told some of it: it is asked for again.
+            return Ok(true);
+        }
         let work = async {
             for row in rows {
                 if self.inner.stopping.is_cancelled() || !self.deliver(row).await? {

@@ -129,7 +129,7 @@ impl Tollkeeper {
             let transition = reduce(&account, Some(&snapshot), &self.catalog(), now)?;
             let (cause, deliveries) = (cause.clone(), deliveries.cloned());
             let decided = Arc::new(Decided { before: account, transition, cause, deliveries });
-            if self.save_together(decided.clone()).await? {
+            if self.together(decided.clone()).await? {
                 return Ok(Arc::unwrap_or_clone(decided).transition);
             }
         }

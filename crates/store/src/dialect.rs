@@ -232,7 +232,8 @@ fn postgres_trouble(error: &PgDatabaseError) -> Trouble {
     match error.code() {
         // Serialization failure, deadlock, lock not available.
         "40001" | "40P01" | "55P03" => Trouble::Busy,
-        // A standby or a server that became one, a transaction that was idle for too long, a server that stops, crashed or starts, no slot left.
+        // A standby or a server that became one, a transaction that was idle for too long, a server that stops, crashed
+        // or starts, no slot left.
         "25006" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" => Trouble::Away,
         code if code.starts_with("08") => Trouble::Away,
         code if code.starts_with("23") => Trouble::Constraint(match error.constraint().unwrap_or_default() {

@@ -17,7 +17,7 @@ use crate::{
 pub use operator::{Filter, Replay, counts, get, list, replay, replay_all};
 pub use writer::{Delivery, Put, Writer};
 
-/// How many values a statement gives at once.
+/// Rows in one statement: SQLite takes 32 766 values.
 const PER_STATEMENT: usize = 500;
 
 /// Where a delivery stands.
@@ -227,7 +227,6 @@ pub async fn settle(tx: &mut Tx, source: &Source, ids: &[EventId], why: &str) ->
 /// Only the database's own.
 pub async fn settle_all(tx: &mut Tx, all: &[(&Source, &EventId, &str)]) -> Result<u64, Error> {
     let mut settled = 0;
-    // A statement has room for so many values.
     for some in all.chunks(PER_STATEMENT) {
         settled += sql!(
             tx.c(),
