@@ -1,5 +1,7 @@
 //! Who may do what: organization, reference, role, and the product's own hook, in this order, before anything else.
 
+use std::sync::Arc;
+
 use tollkeeper_core::{
     ids::{OrganizationId, UserId},
     ports::Session,
@@ -32,7 +34,7 @@ impl Tollkeeper {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`].
-    pub async fn authenticate(&self, token: &str) -> Result<Session, Error> {
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Session>, Error> {
         Ok(self.inner.identity.authenticate(token, self.machine_now()).await?)
     }
 

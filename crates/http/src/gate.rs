@@ -2,14 +2,15 @@
 
 use axum::{
     Json,
+    body::Body,
     extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
-use tollkeeper::{Action, feature_view, grant_view, ids::OrganizationId};
-use tollkeeper_core::gate::Reason;
+use tollkeeper::{Action, FeatureView, feature_view, grant_view, ids::OrganizationId};
+use tollkeeper_core::gate::{Decision, Reason};
 
 use crate::{
     problem::Problem,
@@ -23,7 +24,7 @@ const PLAN: HeaderName = HeaderName::from_static("x-tollkeeper-plan");
 const REMAINING: HeaderName = HeaderName::from_static("x-tollkeeper-remaining");
 const CODE: HeaderName = HeaderName::from_static("x-tollkeeper-code");
 
-/// How many headers an open gate answers with, all in all: their room is made once.
+/// How many headers an open gate answers with, all in all.
 const HEADERS: usize = 12;
 
 /// The code of a gate that is closed because nobody paid for this.
@@ -64,10 +65,13 @@ async fn decide(app: &App, caller: &Caller, feature: Feature, uri: &Uri) -> Resu
             .with_reason(decision.reason.as_str());
         return Ok(([(CODE, HeaderValue::from_static(PAYMENT_REQUIRED))], problem).into_response());
     }
-    let view = feature_view(&feature, &decision);
-    let mut response = Json(view).into_response();
-    let headers = response.headers_mut();
-    headers.reserve(HEADERS);
+    Ok(open(organization, &decision, &feature_view(&feature, &decision)))
+}
+
+/// What an open gate says. Nothing is answered more often: its headers have their room at once.
+fn open(organization: &OrganizationId, decision: &Decision, view: &FeatureView<'_>) -> Response {
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ORGANIZATION, visible(organization.as_str()));
     if let Some(plan) = &decision.plan {
         headers.insert(PLAN, visible(plan.as_str()));
@@ -75,7 +79,10 @@ async fn decide(app: &App, caller: &Caller, feature: Feature, uri: &Uri) -> Resu
     if let Some(remaining) = view.remaining {
         headers.insert(REMAINING, HeaderValue::from(remaining));
     }
-    Ok(response)
+    let body = serde_json::to_vec(view).expect("names, numbers and words have a JSON form");
+    let mut response = Response::new(Body::from(body));
+    *response.headers_mut() = headers;
+    response
 }
 
 /// `GET /api/entitlements`

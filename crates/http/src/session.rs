@@ -25,7 +25,7 @@ const LONGEST_TOKEN: usize = 16 * 1024;
 /// Somebody who was proven for this very request.
 pub(crate) enum Caller {
     /// A member of one organization, and of nothing else.
-    Person(Session),
+    Person(Arc<Session>),
     /// A program of the product, for whatever its scopes allow.
     Key(Arc<Key>),
 }

@@ -1,5 +1,7 @@
 //! The identity provider, as the engine needs it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -68,11 +70,12 @@ pub struct UserRecord {
 /// An identity provider: proves people, tells about organizations, sends deliveries.
 #[async_trait]
 pub trait Identity: Inbound {
-    /// Proves the bearer of an access token, every time.
+    /// Proves the bearer of an access token, every time. An implementation may remember what it proved, as long as its
+    /// keys and the token are good.
     ///
     /// # Errors
     /// [`AuthError`]: answer 401, except [`AuthError::KeysUnavailable`], which is 503.
-    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Session, AuthError>;
+    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Arc<Session>, AuthError>;
 
     /// Looks an organization up; `None` when it is not there, or when this provider has no organizations.
     ///

@@ -276,7 +276,7 @@ both_engines! {
         let session = tollkeeper::ports::Session {
             user_id: "usr_9".into(),
             email: None,
-            ..world.engine().authenticate(&format!("member:{ORG}")).await.unwrap()
+            ..(*world.engine().authenticate(&format!("member:{ORG}")).await.unwrap()).clone()
         };
         for (event, at, active, known) in
             [("m_1", 100, true, Some("bo@example.com")), ("m_3", 300, false, None), ("m_2", 200, true, None)]

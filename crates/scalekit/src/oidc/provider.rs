@@ -1,5 +1,7 @@
 //! A provider that proves people and tells nothing else.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -60,7 +62,7 @@ impl Inbound for Oidc {
 
 #[async_trait]
 impl Identity for Oidc {
-    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Session, AuthError> {
+    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Arc<Session>, AuthError> {
         self.validator.authenticate(token, now).await
     }
 

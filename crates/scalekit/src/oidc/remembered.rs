@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use sha2::{Digest, Sha256};
@@ -20,7 +20,7 @@ impl Fingerprint {
 
 #[derive(Debug)]
 struct Proof {
-    session: Session,
+    session: Arc<Session>,
     /// Expiry with leeway.
     good_until: MachineTime,
     /// The keys it was proven with.
@@ -40,7 +40,7 @@ impl Remembered {
     }
 
     /// The session of a token that was proven with these keys and has not expired.
-    pub(super) fn get(&self, token: Fingerprint, generation: u64, now: MachineTime) -> Option<Session> {
+    pub(super) fn get(&self, token: Fingerprint, generation: u64, now: MachineTime) -> Option<Arc<Session>> {
         let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
         let proof = proofs.get(&token)?;
         (proof.generation == generation && now < proof.good_until).then(|| proof.session.clone())
@@ -50,7 +50,7 @@ impl Remembered {
     pub(super) fn put(
         &self,
         token: Fingerprint,
-        session: Session,
+        session: Arc<Session>,
         good_until: MachineTime,
         generation: u64,
         now: MachineTime,
@@ -77,8 +77,8 @@ mod tests {
         MachineTime::from_unix_seconds(seconds)
     }
 
-    fn session(seconds: i64) -> Session {
-        Session {
+    fn session(seconds: i64) -> Arc<Session> {
+        Arc::new(Session {
             user_id: "usr_1".into(),
             organization_id: None,
             session_id: None,
@@ -87,7 +87,7 @@ mod tests {
             email: None,
             expires_at: at(seconds),
             is_own_organization: false,
-        }
+        })
     }
 
     #[test]

@@ -77,14 +77,14 @@ impl Validator {
     ///
     /// # Errors
     /// [`AuthError`]: [`AuthError::KeysUnavailable`] when the key that the token names could not be looked up.
-    pub async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Session, AuthError> {
+    pub async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Arc<Session>, AuthError> {
         self.check_length(token)?;
         let fingerprint = Fingerprint::of(token);
         if let Some(session) = self.remembered.get(fingerprint, self.keys.current(now).generation, now) {
             return Ok(session);
         }
         let (claims, generation) = self.prove(token, now).await?;
-        let session = claims.session(&self.config)?;
+        let session = Arc::new(claims.session(&self.config)?);
         let good_until = session.expires_at.plus(self.config.leeway);
         self.remembered.put(fingerprint, session.clone(), good_until, generation, now);
         Ok(session)

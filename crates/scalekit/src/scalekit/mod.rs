@@ -95,7 +95,7 @@ impl Inbound for Scalekit {
 
 #[async_trait]
 impl Identity for Scalekit {
-    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Session, AuthError> {
+    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Arc<Session>, AuthError> {
         self.validator.authenticate(token, now).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -156,9 +156,9 @@ impl Inbound for PlayedIdentity {
 
 #[async_trait]
 impl Identity for PlayedIdentity {
-    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Session, AuthError> {
+    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Arc<Session>, AuthError> {
         let (role, organization) = token.split_once(':').ok_or(AuthError::Invalid("not ROLE:ORGANIZATION"))?;
-        Ok(Session {
+        Ok(Arc::new(Session {
             user_id: "usr_1".into(),
             organization_id: Some(organization.into()),
             session_id: None,
@@ -167,7 +167,7 @@ impl Identity for PlayedIdentity {
             email: Some("ada@example.com".into()),
             expires_at: now.plus(Duration::from_secs(60)),
             is_own_organization: false,
-        })
+        }))
     }
     async fn organization(&self, id: &OrganizationId) -> Result<Option<OrganizationRecord>, ProviderError> {
         let mut directory = self.directory();

@@ -1,6 +1,6 @@
 //! The identity provider of the play.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -43,7 +43,7 @@ impl Inbound for PlayedIdentity {
 
 #[async_trait]
 impl Identity for PlayedIdentity {
-    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Session, AuthError> {
+    async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Arc<Session>, AuthError> {
         let (role, organization) = match token {
             "expired" => return Err(AuthError::Expired),
             "keyless" => return Err(AuthError::KeysUnavailable),
@@ -51,7 +51,7 @@ impl Identity for PlayedIdentity {
             "silence" => std::future::pending().await,
             other => other.split_once(':').ok_or(AuthError::Invalid("the inner reason"))?,
         };
-        Ok(Session {
+        Ok(Arc::new(Session {
             user_id: UserId::from("usr_1"),
             organization_id: Some(organization).filter(|it| !it.is_empty()).map(OrganizationId::from),
             session_id: None,
@@ -60,7 +60,7 @@ impl Identity for PlayedIdentity {
             email: Some("ada@example.com".into()),
             expires_at: now.plus(Duration::from_secs(60)),
             is_own_organization: false,
-        })
+        }))
     }
     async fn organization(&self, id: &OrganizationId) -> Result<Option<OrganizationRecord>, ProviderError> {
         let record = || OrganizationRecord {
