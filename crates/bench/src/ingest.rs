@@ -122,11 +122,13 @@ async fn compare(plan: &Plan, engine_kind: Engine, from: From, report: &mut Repo
     report.add(line("ratio", median(&ratios), Unit::Thousandths, Some(Bar::AtLeast(600)), note));
 
     let half = (median(&c) / 2).max(1);
-    let (requests, _) = prepare(from, usize::try_from(half)? * plan.size(5, 1));
+    let (count, pace) = (usize::try_from(half)? * plan.size(10, 1), Pace::PerSecond(half));
     let fdatasync = fdatasync_p50(&plan.folder)?;
-    let mut outcome = load::send(ours.address, requests, plan.connections, Pace::PerSecond(half), None).await?;
-    let p50 = percentile(&mut outcome.latencies, 50);
-    let note = format!("{half}/s asked for; p50 {p50} us; fdatasync p50 {fdatasync} us just before");
+    let mut outcome = load::send(ours.address, prepare(from, count).0, plan.connections, pace, None).await?;
+    // What the machine and the client do to anybody at this pace.
+    let mut nothing = load::send(theirs.address, prepare(from, count).0, plan.connections, pace, None).await?;
+    let (p50, a99) = (percentile(&mut outcome.latencies, 50), percentile(&mut nothing.latencies, 99));
+    let note = format!("{half}/s asked for; p50 {p50} us; p99 of A {a99} us; fdatasync p50 {fdatasync} us just before");
     let bar = Bar::AtMost(20_000.max(10 * fdatasync));
     report.add(line("p99 at half load", percentile(&mut outcome.latencies, 99), Unit::Microseconds, Some(bar), note));
     theirs.stop().await?;

@@ -140,7 +140,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             apply::run(&plan, &mut report).await?;
             lag::run(&plan, &mut report).await?;
             gate::run(&plan, &mut report).await?;
-            resident::run(&plan, if plan.quick { &[100] } else { &resident }, &mut report).await?;
+            resident::run(if plan.quick { &[100] } else { &resident }, &mut report).await?;
             reconcile::run(&plan, None, &mut report).await?;
             idle::run(&plan, None, &mut report).await?;
         }
@@ -152,7 +152,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
                 gate::run(&plan, &mut report).await?;
             }
             let organizations = if plan.quick { vec![100] } else { organizations };
-            resident::run(&plan, &organizations, &mut report).await?;
+            resident::run(&organizations, &mut report).await?;
         }
         Command::Reconcile { subscriptions } => reconcile::run(&plan, subscriptions, &mut report).await?,
         Command::Idle { binary } => idle::run(&plan, binary, &mut report).await?,

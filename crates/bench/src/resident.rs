@@ -8,13 +8,12 @@ use std::{
 use anyhow::ensure;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tollkeeper::{Tollkeeper, ids::OrganizationId};
-use tollkeeper_testkit::database::Engine;
 
 use crate::{
     machine::resident_kib,
     report::{Bar, Line, Report, Unit},
     rows::{self, GROWTH},
-    world::{Database, Plan, Wish, engine},
+    world::{Database, Wish, engine},
 };
 
 /// Decisions of one round; the best round counts, for others share the machine.
@@ -23,11 +22,11 @@ const ROUNDS: usize = 7;
 /// Ids that are made before the clock runs, so that they are as near as those of a request that was just read.
 const AT_ONCE: usize = 64;
 
-pub(crate) async fn run(plan: &Plan, counts: &[usize], report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(counts: &[usize], report: &mut Report) -> anyhow::Result<()> {
     let mut counts = counts.to_vec();
     counts.sort_unstable();
     let largest = counts.last().copied().unwrap_or(0);
-    let database = Database::new(Engine::Sqlite, &plan.folder).await?;
+    let database = Database::in_memory().await?;
     rows::seed(&database.db, 0..largest, rows::own, GROWTH).await?;
     let running = engine(&database.db, &Wish { gates_from_memory: true, ..Wish::default() })?;
     let before = resident_kib("self");

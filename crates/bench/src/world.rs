@@ -46,11 +46,20 @@ pub(crate) struct Database {
 }
 
 enum Keep {
+    Nothing,
     Folder { _folder: tempfile::TempDir },
     Postgres { _db: TestDb },
 }
 
 impl Database {
+    /// One that no disk has anything to do with.
+    pub(crate) async fn in_memory() -> anyhow::Result<Self> {
+        let url = "sqlite:file:bench?mode=memory".to_owned();
+        let db = Db::connect(&url, &Options::default()).await?;
+        db.migrate().await?;
+        Ok(Self { db, url, name: "sqlite", _keep: Keep::Nothing })
+    }
+
     pub(crate) async fn new(engine: Engine, folder: &Path) -> anyhow::Result<Self> {
         match engine {
             Engine::Sqlite => {
