@@ -77,6 +77,7 @@ async fn measure(
             found.repaired == 0 && found.strangers == 0 && found.failed == 0,
             "nothing differs, and yet it was found: {found:?}"
         );
+        ensure!(written(&database.db).await? == 0, "nothing differs, and yet it was written");
         let line = |what: String, value, unit, bar, note| Line {
             work: "reconcile",
             what,
@@ -98,6 +99,12 @@ async fn measure(
     }
     database.db.close().await;
     Ok(())
+}
+
+/// How many of the first organizations have been written since they were made.
+async fn written(db: &Db) -> anyhow::Result<usize> {
+    let some = organization::list(db.read().await?.c(), None, 500).await?;
+    Ok(some.iter().filter(|organization| organization.version > 0).count())
 }
 
 /// Writes the rows that the sandbox's own lists lead to, so that nothing differs.
@@ -125,9 +132,10 @@ async fn import(db: &Db, providers: &Providers, count: usize) -> anyhow::Result<
             let id = row.snapshot.customer_id.as_str();
             let name = names.get(id).context("a subscription has a customer")?;
             let account = account(id, name);
-            let next = reduce(&account, Some(&row.snapshot), &catalog, Machine.now())?.next;
-            let next = next.context("a subscription makes a row")?;
-            made.extend(account.customers.first().cloned().map(|customer| (account.organization, customer, next)));
+            let transition = reduce(&account, Some(&row.snapshot), &catalog, Machine.now())?;
+            let next = transition.next.context("a subscription makes a row")?;
+            let owner = transition.after.organization;
+            made.extend(account.customers.first().cloned().map(|customer| (owner, customer, next)));
         }
         let made = &made;
         db.write(|tx| {

@@ -55,23 +55,22 @@ impl Tollkeeper {
     ) -> Result<(), Error> {
         let billing = self.billing(provider)?;
         let mut seen = Seen { hasher: RandomState::new(), prints: HashSet::new() };
-        let mut page: Option<String> = None;
-        loop {
-            self.go_on()?;
-            let list = || async { Ok(billing.subscriptions(since, page.as_deref()).await?) }.boxed();
-            let listed = self.patiently(list).await?;
-            findings.checked(listed.rows.len());
-            let doubtful = self.doubtful(provider, &listed.rows, findings).await?;
+        let list = |page: Option<String>| {
+            async move { Ok(Some(billing.subscriptions(since, page.as_deref()).await?)) }.boxed()
+        };
+        let look = |rows: Vec<Listed>| {
+            findings.checked(rows.len());
             if since.is_none() {
-                let prints: Vec<_> = listed.rows.iter().map(|row| seen.print(&row.snapshot.id)).collect();
+                let prints: Vec<_> = rows.iter().map(|row| seen.print(&row.snapshot.id)).collect();
                 seen.prints.extend(prints);
             }
-            self.look_at_each(provider, doubtful, findings).await?;
-            page = listed.next;
-            if page.is_none() {
-                break;
+            async move {
+                let doubtful = self.doubtful(provider, &rows, findings).await?;
+                self.look_at_each(provider, doubtful, findings).await
             }
-        }
+            .boxed()
+        };
+        self.each_page(list, look).await?;
         // Only a whole list tells what is not there any more.
         if since.is_none() { self.look_for_missing(provider, &seen, findings).await } else { Ok(()) }
     }
@@ -207,34 +206,40 @@ impl Tollkeeper {
         findings: &Findings,
     ) -> Result<(), Error> {
         let billing = self.billing(provider)?;
-        let mut page: Option<String> = None;
-        loop {
-            self.go_on()?;
-            let list = || async { Ok(billing.customers(since, page.as_deref()).await?) }.boxed();
-            let listed = self.patiently(list).await?;
-            findings.checked(listed.rows.len());
-            let links: Vec<_> = listed.rows.iter().map(|row| (provider, LinkKind::Customer, row.id.as_str())).collect();
-            let mut connection = self.inner.db.read().await?;
-            let owners = link::owners(connection.c(), &links).await?;
-            let accounts = account::load_many(connection.c(), owners.iter().flatten()).await?;
-            drop(connection);
-            let accounts: HashMap<_, _> =
-                accounts.into_iter().map(|account| (account.organization.id.clone(), account)).collect();
-            for (record, owner) in listed.rows.iter().zip(owners) {
-                match owner.and_then(|owner| accounts.get(&owner)) {
-                    Some(account) => {
-                        let compare = || self.compare_record(account, provider, Some(record), findings).boxed();
-                        self.one_thing(record.id.as_str(), findings, compare).await?;
-                    }
-                    None if record.deleted => {}
-                    None => findings.stranger(),
+        let list =
+            |page: Option<String>| async move { Ok(Some(billing.customers(since, page.as_deref()).await?)) }.boxed();
+        let look = |rows: Vec<CustomerRecord>| {
+            findings.checked(rows.len());
+            async move { self.compare_records(provider, &rows, findings).await }.boxed()
+        };
+        self.each_page(list, look).await?;
+        Ok(())
+    }
+
+    async fn compare_records(
+        &self,
+        provider: &Provider,
+        listed: &[CustomerRecord],
+        findings: &Findings,
+    ) -> Result<(), Error> {
+        let links: Vec<_> = listed.iter().map(|row| (provider, LinkKind::Customer, row.id.as_str())).collect();
+        let mut connection = self.inner.db.read().await?;
+        let owners = link::owners(connection.c(), &links).await?;
+        let accounts = account::load_many(connection.c(), owners.iter().flatten()).await?;
+        drop(connection);
+        let accounts: HashMap<_, _> =
+            accounts.into_iter().map(|account| (account.organization.id.clone(), account)).collect();
+        for (record, owner) in listed.iter().zip(owners) {
+            match owner.and_then(|owner| accounts.get(&owner)) {
+                Some(account) => {
+                    let compare = || self.compare_record(account, provider, Some(record), findings).boxed();
+                    self.one_thing(record.id.as_str(), findings, compare).await?;
                 }
-            }
-            page = listed.next;
-            if page.is_none() {
-                return Ok(());
+                None if record.deleted => {}
+                None => findings.stranger(),
             }
         }
+        Ok(())
     }
 
     /// One customer of an organization.

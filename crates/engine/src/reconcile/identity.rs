@@ -32,29 +32,15 @@ impl Tollkeeper {
     pub(super) async fn compare_organizations(&self, findings: &Findings) -> Result<(), Error> {
         let hasher = RandomState::new();
         let mut seen: HashSet<u64> = HashSet::new();
-        let mut page: Option<String> = None;
-        loop {
-            self.go_on()?;
-            let list = || async { Ok(self.inner.identity.organizations(page.as_deref()).await?) }.boxed();
-            let Some(listed) = self.patiently(list).await? else { return Ok(()) };
-            findings.checked(listed.rows.len());
-            let ids: Vec<_> = listed.rows.iter().map(|record| record.id.clone()).collect();
-            seen.extend(ids.iter().map(|id| hasher.hash_one(id.as_str())));
-            let known: HashMap<OrganizationId, Account> = account::load_many(self.inner.db.read().await?.c(), &ids)
-                .await?
-                .into_iter()
-                .map(|account| (account.organization.id.clone(), account))
-                .collect();
-            let looks: Vec<_> = listed
-                .rows
-                .iter()
-                .map(|record| self.look_at_organization(record, known.get(&record.id), findings).boxed())
-                .collect();
-            stream::iter(looks).buffer_unordered(WIDTH).try_collect::<()>().await?;
-            page = listed.next;
-            if page.is_none() {
-                break;
-            }
+        let list =
+            |page: Option<String>| async move { Ok(self.inner.identity.organizations(page.as_deref()).await?) }.boxed();
+        let look = |rows: Vec<OrganizationRecord>| {
+            findings.checked(rows.len());
+            seen.extend(rows.iter().map(|record| hasher.hash_one(record.id.as_str())));
+            async move { self.compare_listed(&rows, findings).await }.boxed()
+        };
+        if !self.each_page(list, look).await? {
+            return Ok(());
         }
         let (mut after, mut missing, mut living): (Option<OrganizationId>, Vec<OrganizationId>, usize) =
             (None, Vec::new(), 0);
@@ -86,6 +72,20 @@ impl Tollkeeper {
             self.one_thing(id.as_str(), findings, || self.end_if_gone(id, findings).boxed()).await?;
         }
         Ok(())
+    }
+
+    async fn compare_listed(&self, listed: &[OrganizationRecord], findings: &Findings) -> Result<(), Error> {
+        let ids: Vec<_> = listed.iter().map(|record| record.id.clone()).collect();
+        let known: HashMap<OrganizationId, Account> = account::load_many(self.inner.db.read().await?.c(), &ids)
+            .await?
+            .into_iter()
+            .map(|account| (account.organization.id.clone(), account))
+            .collect();
+        let looks: Vec<_> = listed
+            .iter()
+            .map(|record| self.look_at_organization(record, known.get(&record.id), findings).boxed())
+            .collect();
+        stream::iter(looks).buffer_unordered(WIDTH).try_collect::<()>().await
     }
 
     /// One organization of ours.

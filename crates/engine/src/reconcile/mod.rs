@@ -13,10 +13,11 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::{future::BoxFuture, try_join};
 use tokio::time::sleep;
 use tollkeeper_core::{
     ids::{OrganizationId, Provider},
+    ports::Page,
     time::Timestamp,
 };
 use tollkeeper_store::{Cause, CauseKind, cursor};
@@ -122,6 +123,26 @@ impl Tollkeeper {
             self.compare_paid(&account, customer, findings).await?;
         }
         Ok(())
+    }
+
+    /// Looks at a provider's list page by page; while one page is looked at, the next is on its way. Answers whether there
+    /// is a list at all.
+    async fn each_page<'a, T: Send + 'a>(
+        &'a self,
+        list: impl Fn(Option<String>) -> BoxFuture<'a, Result<Option<Page<T>>, Error>> + Send + Sync,
+        mut look: impl FnMut(Vec<T>) -> BoxFuture<'a, Result<(), Error>> + Send,
+    ) -> Result<bool, Error> {
+        let Some(mut page) = self.patiently(|| list(None)).await? else { return Ok(false) };
+        loop {
+            self.go_on()?;
+            let Some(next) = page.next else {
+                look(page.rows).await?;
+                return Ok(true);
+            };
+            let ((), following) = try_join!(look(page.rows), self.patiently(|| list(Some(next.clone()))))?;
+            let Some(following) = following else { return Ok(true) };
+            page = following;
+        }
     }
 
     /// Asks again for as long as the provider says "later": nobody waits for a reconciliation.
