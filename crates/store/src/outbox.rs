@@ -152,6 +152,8 @@ pub async fn owing(
     now: MachineTime,
     limit: i64,
 ) -> Result<Vec<OrganizationId>, Error> {
+    // In the index's own order, and the oldest by itself: asked otherwise, Postgres reads all that was ever told while it
+    // has no statistics.
     row! { struct Owing { organization_id: String } }
     let rows: Vec<Owing> = sql!(
         c,
@@ -163,15 +165,16 @@ pub async fn owing(
           AND state = 'pending'
           AND organization_id > $2
           AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
-          AND NOT EXISTS (
-            SELECT 1
+          AND (seq, position) = (
+            SELECT earlier.seq, earlier.position
             FROM outbox AS earlier
             WHERE earlier.sink = $1
               AND earlier.state = 'pending'
               AND earlier.organization_id = head.organization_id
-              AND (earlier.seq, earlier.position) < (head.seq, head.position)
+            ORDER BY earlier.seq, earlier.position
+            LIMIT 1
           )
-        ORDER BY organization_id
+        ORDER BY organization_id, seq, position
         LIMIT $4 + 0",
         sink,
         after,
