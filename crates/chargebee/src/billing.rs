@@ -43,10 +43,12 @@ impl Billing for Chargebee {
 
     async fn create_customer(
         &self,
-        id: &ProviderCustomerId,
+        chosen: Option<&ProviderCustomerId>,
         new: &NewCustomer,
         key: &str,
     ) -> Result<CustomerRecord, ProviderError> {
+        // Never without an id: it is all that keeps a second customer from being made.
+        let id = &chosen.cloned().unwrap_or_else(|| customer::id_for(&new.organization_id, 0));
         let endpoint = Endpoint::new("create customer", "/customers");
         match self.client.post::<wire::CustomerAnswer>(endpoint, &customer::creation(id, new), Some(key)).await {
             Ok(answer) => Ok(customer::record(answer.customer)),
@@ -63,6 +65,16 @@ impl Billing for Chargebee {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The id alone finds it, whenever it was made.
+    async fn find_customer(
+        &self,
+        organization_id: &OrganizationId,
+        _not_before: Timestamp,
+    ) -> Result<Option<CustomerRecord>, ProviderError> {
+        let found = self.customer(&customer::id_for(organization_id, 0)).await?;
+        Ok(found.filter(|it| !it.deleted && it.organization_id.as_ref() == Some(organization_id)))
     }
 
     fn name_as_kept(&self, name: &str) -> String {

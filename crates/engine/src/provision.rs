@@ -121,7 +121,7 @@ impl Tollkeeper {
                 return Err(Error::Setup(format!("{provider} does not let us choose customer ids")));
             };
             // The id alone makes a second customer impossible; a key of its own is not answered with an old failure.
-            let record = billing.create_customer(&chosen, &new, &self.key(chosen.as_str())).await?;
+            let record = billing.create_customer(Some(&chosen), &new, &self.key(chosen.as_str())).await?;
             failpoint("provisioning.customer");
             if record.deleted {
                 continue;

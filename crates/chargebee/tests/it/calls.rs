@@ -46,7 +46,7 @@ async fn a_customer_that_exists_is_answered_instead_of_made() {
     let customer = json!({ "customer": {
         "id": "org_acme", "email": "billing@acme.test", "deleted": false, "meta_data": { "organizationId": "org_other" } } });
     let fake = Fake::playing([refusal(400, "duplicate_entry"), answer(200, &customer)]).await;
-    let record = fake.chargebee.create_customer(&"org_acme".into(), &new_customer(), "key").await.unwrap();
+    let record = fake.chargebee.create_customer(Some(&"org_acme".into()), &new_customer(), "key").await.unwrap();
     assert_eq!((record.id.as_str(), record.deleted), ("org_acme", false));
     assert_eq!(record.organization_id, Some("org_other".into()), "whose it is, is for the engine to judge");
     let paths: Vec<_> = fake.requests().into_iter().map(|request| (request.method.to_string(), request.path)).collect();
@@ -62,7 +62,7 @@ async fn a_deleted_customer_is_found_in_the_list() {
         "id": "org_acme", "deleted": true, "meta_data": { "organizationId": "org_acme" } } }] });
     let script = [refusal(400, "duplicate_entry"), refusal(404, "resource_not_found"), answer(200, &deleted)];
     let fake = Fake::playing(script).await;
-    let record = fake.chargebee.create_customer(&"org_acme".into(), &new_customer(), "key").await.unwrap();
+    let record = fake.chargebee.create_customer(Some(&"org_acme".into()), &new_customer(), "key").await.unwrap();
     assert!(record.deleted);
     assert_eq!(record.organization_id, Some("org_acme".into()));
     let requests = fake.requests();
@@ -78,13 +78,37 @@ async fn an_id_that_is_taken_and_nowhere_counts_as_deleted() {
         if taken {
             let script = std::iter::once(refusal(400, "duplicate_entry")).chain(lookup);
             let fake = Fake::playing(script).await;
-            let record = fake.chargebee.create_customer(&"org_acme".into(), &new_customer(), "key").await.unwrap();
+            let record =
+                fake.chargebee.create_customer(Some(&"org_acme".into()), &new_customer(), "key").await.unwrap();
             assert_eq!(Some(record.deleted), expected);
         } else {
             let fake = Fake::playing(lookup).await;
             assert_eq!(fake.chargebee.customer(&"org_acme".into()).await.unwrap(), None);
         }
     }
+}
+
+#[tokio::test]
+async fn a_lost_customer_is_found_by_the_id_that_stands_for_its_organization() {
+    let customer = |deleted: bool, organization: &str| {
+        let meta_data = json!({ "organizationId": organization });
+        answer(200, &json!({ "customer": { "id": "org_acme", "deleted": deleted, "meta_data": meta_data } }))
+    };
+    let script = [customer(false, "org_acme"), customer(true, "org_acme"), customer(false, "org_other")];
+    let fake = Fake::playing(script).await;
+    let find =
+        async || fake.chargebee.find_customer(&"org_acme".into(), Timestamp::from_unix_seconds(0)).await.unwrap();
+    assert_eq!(find().await.unwrap().id.as_str(), "org_acme");
+    assert_eq!(find().await, None, "it was deleted");
+    assert_eq!(find().await, None, "it is somebody else's");
+    assert!(fake.requests().iter().all(|request| request.path == "/api/v2/customers/org_acme"));
+}
+
+#[tokio::test]
+async fn a_customer_gets_its_id_also_where_nobody_chose_one() {
+    let fake = Fake::playing([answer(200, &json!({ "customer": { "id": "org_acme" } }))]).await;
+    fake.chargebee.create_customer(None, &new_customer(), "key").await.unwrap();
+    assert_eq!(fake.request().value("id").as_deref(), Some("org_acme"));
 }
 
 #[tokio::test]
@@ -102,7 +126,7 @@ async fn recorded_answers_are_read() {
     .await;
     let chargebee = &fake.chargebee;
 
-    let record = chargebee.create_customer(&"cus_acme".into(), &new_customer(), "key").await.unwrap();
+    let record = chargebee.create_customer(Some(&"cus_acme".into()), &new_customer(), "key").await.unwrap();
     assert_eq!((record.id.as_str(), record.organization_id), ("cus_acme", Some("org_acme".into())));
     assert_eq!(record.display_name.as_deref(), Some("Acme Inc"));
 

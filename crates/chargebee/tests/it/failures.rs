@@ -19,7 +19,7 @@ async fn both(chargebee: &Chargebee) -> (ProviderError, ProviderError) {
         currency: None,
     };
     let read = chargebee.subscription(&"sub_1".into()).await.unwrap_err();
-    let write = chargebee.create_customer(&"org_acme".into(), &new, "key").await.unwrap_err();
+    let write = chargebee.create_customer(Some(&"org_acme".into()), &new, "key").await.unwrap_err();
     (read, write)
 }
 

@@ -127,7 +127,7 @@ async fn every_request() -> Vec<Recorded> {
     let id = "sub_1".into();
     let patch = CustomerPatch { display_name: Some("Acme".into()), email: Some("billing@acme.test".into()) };
 
-    chargebee.create_customer(&"org_acme".into(), &customer(), "k-1").await.unwrap();
+    chargebee.create_customer(Some(&"org_acme".into()), &customer(), "k-1").await.unwrap();
     chargebee.update_customer(&"org_acme".into(), &patch).await.unwrap();
     chargebee.start_checkout(&checkout()).await.unwrap();
     chargebee.cancel(&id, CancelWhen::Now, "k-2").await.unwrap();

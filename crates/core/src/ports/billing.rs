@@ -241,16 +241,27 @@ pub trait Billing: Inbound {
     /// [`ProviderError`], by kind.
     async fn customer(&self, id: &ProviderCustomerId) -> Result<Option<CustomerRecord>, ProviderError>;
 
-    /// Makes the customer with `id`, or answers the one that has this id already.
+    /// Makes a customer. Where the provider lets us choose its id, with the `chosen` one, or answers the one that has it
+    /// already; elsewhere nothing is chosen, and the provider names it.
     ///
     /// # Errors
     /// [`ProviderError`], by kind.
     async fn create_customer(
         &self,
-        id: &ProviderCustomerId,
+        chosen: Option<&ProviderCustomerId>,
         new: &NewCustomer,
         key: &str,
     ) -> Result<CustomerRecord, ProviderError>;
+
+    /// Looks for the customer that was made for an organization, when the answer that named it was lost.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn find_customer(
+        &self,
+        organization_id: &OrganizationId,
+        not_before: Timestamp,
+    ) -> Result<Option<CustomerRecord>, ProviderError>;
 
     /// A name as the provider keeps it: some are cut to a length.
     fn name_as_kept(&self, name: &str) -> String {

@@ -91,10 +91,11 @@ impl Billing for PlayedBilling {
     }
     async fn create_customer(
         &self,
-        id: &ProviderCustomerId,
+        chosen: Option<&ProviderCustomerId>,
         new: &NewCustomer,
         _key: &str,
     ) -> Result<CustomerRecord, ProviderError> {
+        let id = chosen.expect("this provider lets ids be chosen");
         let now = self.clock.now();
         self.answer("create_customer", id.as_str(), |books| {
             let made = || CustomerRecord {
@@ -106,6 +107,17 @@ impl Billing for PlayedBilling {
             };
             books.touched.entry(id.to_string()).or_insert(now);
             Ok(books.customers.entry(id.clone()).or_insert_with(made).clone())
+        })
+        .await
+    }
+    async fn find_customer(
+        &self,
+        organization_id: &OrganizationId,
+        _not_before: Timestamp,
+    ) -> Result<Option<CustomerRecord>, ProviderError> {
+        self.answer("find_customer", organization_id.as_str(), |books| {
+            let ours = |it: &&CustomerRecord| !it.deleted && it.organization_id.as_ref() == Some(organization_id);
+            Ok(books.customers.values().find(ours).cloned())
         })
         .await
     }
