@@ -10,12 +10,13 @@ use std::{
 use serde_json::Value;
 
 /// What each crate may depend on, of ours. What is not here may depend on everything (testkit and bench).
-const MAY_KNOW: [(&str, &[&str]); 8] = [
+const MAY_KNOW: [(&str, &[&str]); 9] = [
     ("tollkeeper-core", &[]),
     ("tollkeeper-sandbox", &[]),
     ("tollkeeper-store", &["tollkeeper-core"]),
     ("tollkeeper-chargebee", &["tollkeeper-core"]),
     ("tollkeeper-scalekit", &["tollkeeper-core"]),
+    ("tollkeeper-stripe", &["tollkeeper-core"]),
     ("tollkeeper", &["tollkeeper-store", "tollkeeper-core"]),
     ("tollkeeper-http", &["tollkeeper", "tollkeeper-core"]),
     (

@@ -1,0 +1,106 @@
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::json;
+use tollkeeper_core::ports::{Billing, CancelWhen, ErrorKind, Pace};
+
+use crate::fake::{Fake, Play, answer, list, nobody, refusal, subscription};
+
+/// Lets so many requests through, and keeps what it is told.
+#[derive(Debug)]
+struct Budget {
+    left: Mutex<u32>,
+    told: Mutex<Vec<Duration>>,
+}
+
+impl Budget {
+    fn of(left: u32) -> Arc<Self> {
+        Arc::new(Self { left: Mutex::new(left), told: Mutex::default() })
+    }
+}
+
+#[async_trait]
+impl Pace for Budget {
+    async fn permit(&self) -> Result<(), Duration> {
+        let mut left = self.left.lock().unwrap();
+        *left = left.checked_sub(1).ok_or(Duration::from_secs(9))?;
+        Ok(())
+    }
+
+    fn throttled(&self, after: Duration) {
+        self.told.lock().unwrap().push(after);
+    }
+}
+
+fn overdue() -> Play {
+    answer(200, &subscription(json!({ "status": "past_due" })))
+}
+
+fn throttled(headers: Vec<(&'static str, &'static str)>) -> Play {
+    Play::Answer { status: 429, headers, body: json!({ "error": { "code": "rate_limit" } }).to_string() }
+}
+
+#[tokio::test]
+async fn every_request_takes_its_turn_also_those_beside_the_first() {
+    let fake = Fake::playing([overdue(), list(&[])]).await;
+    let budget = Budget::of(2);
+    fake.stripe.set_pace(budget.clone());
+    fake.stripe.subscription(&"sub_1".into()).await.unwrap().unwrap();
+    assert_eq!((fake.requests().len(), *budget.left.lock().unwrap()), (2, 0));
+    let error = fake.stripe.subscription(&"sub_1".into()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Throttled(Duration::from_secs(9)));
+    assert_eq!(fake.requests().len(), 2, "what has no turn is not sent");
+    assert!(budget.told.lock().unwrap().is_empty(), "the provider said nothing");
+}
+
+#[tokio::test]
+async fn a_write_without_a_turn_did_nothing_and_a_read_after_it_hides_nothing() {
+    let fake = Fake::playing([answer(200, &subscription(json!({}))), overdue()]).await;
+    fake.stripe.set_pace(Budget::of(2));
+    let error = fake.stripe.cancel(&"sub_1".into(), CancelWhen::Now, "k").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "it was sent, and its answer could not be read whole");
+    let error = fake.stripe.cancel(&"sub_1".into(), CancelWhen::Now, "k").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Throttled(Duration::from_secs(9)));
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_asked_for_takes_no_turn() {
+    let stripe = nobody().await;
+    let budget = Budget::of(5);
+    stripe.set_pace(budget.clone());
+    assert_eq!(stripe.subscription(&"..".into()).await.unwrap_err().kind, ErrorKind::Rejected);
+    assert_eq!(*budget.left.lock().unwrap(), 5);
+}
+
+#[tokio::test]
+async fn what_the_provider_asks_for_is_passed_on() {
+    let lock = refusal(429, "invalid_request_error", "lock_timeout");
+    let script = [
+        throttled(vec![("retry-after", "7")]),
+        throttled(vec![]),
+        throttled(vec![("retry-after", "99999999999")]),
+        lock,
+    ];
+    let fake = Fake::playing(script).await;
+    let budget = Budget::of(9);
+    fake.stripe.set_pace(budget.clone());
+    let expected = [7, 2, 3600].map(Duration::from_secs);
+    for after in expected.into_iter().chain([Duration::from_secs(2)]) {
+        let error = fake.stripe.customer(&"cus_1".into()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Throttled(after));
+    }
+    assert_eq!(*budget.told.lock().unwrap(), expected, "a record that somebody else writes stops nobody else");
+}
+
+#[tokio::test]
+async fn the_first_pace_stays() {
+    let stripe = nobody().await;
+    stripe.set_pace(Budget::of(0));
+    stripe.set_pace(Budget::of(9));
+    let error = stripe.customer(&"cus_1".into()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Throttled(Duration::from_secs(9)));
+    assert_eq!(stripe.usual_requests_per_minute(), 1200);
+}
