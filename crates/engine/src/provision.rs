@@ -4,16 +4,18 @@ use tollkeeper_core::{
     account::Account,
     ids::{OrganizationId, ProviderCustomerId},
     organization::{Customer, Organization},
-    ports::{CustomerPatch, NewCustomer, OrganizationRecord},
+    ports::{Billing, CustomerPatch, CustomerRecord, ErrorKind, NewCustomer, OrganizationRecord},
     reduce,
     time::Timestamp,
 };
-use tollkeeper_store::{Cause, organization};
+use tollkeeper_store::{Cause, customer, organization};
 
 use crate::{Error, Tollkeeper, failpoint::failpoint};
 
 /// How many deleted customers of one organization may lie in the way before a person must look.
 const ATTEMPTS: u32 = 10;
+/// How often one request asks for a customer whose id the provider chooses.
+const ROUNDS: usize = 3;
 /// How often a name is pushed again because it changed while it was pushed.
 const PUSHES: usize = 5;
 
@@ -116,13 +118,29 @@ impl Tollkeeper {
             email: organization.email.clone(),
             currency: organization.currency,
         };
+        let record = match billing.customer_id_for(id, 0) {
+            Some(_) => self.make_chosen(billing.as_ref(), &new).await?,
+            None => self.make_named(billing.as_ref(), &new).await?,
+        };
+        failpoint("provisioning.customer");
+        let renamed = record.display_name.as_ref().is_some_and(|name| *name != new.display_name);
+        let customer = Customer { provider: provider.clone(), id: record.id };
+        self.decide(id, cause, |account, _, _| Ok(reduce::customer_created(account, &customer))).await?;
+        failpoint("provisioning.linked");
+        if renamed {
+            // It was there before, under an older name.
+            self.push_name(id).await?;
+        }
+        Ok(customer.id)
+    }
+
+    /// Makes a customer under an id of ours: the id alone makes a second one impossible.
+    async fn make_chosen(&self, billing: &dyn Billing, new: &NewCustomer) -> Result<CustomerRecord, Error> {
+        let (id, provider) = (&new.organization_id, billing.provider());
         for attempt in 0..ATTEMPTS {
-            let Some(chosen) = billing.customer_id_for(id, attempt) else {
-                return Err(Error::Setup(format!("{provider} does not let us choose customer ids")));
-            };
-            // The id alone makes a second customer impossible; a key of its own is not answered with an old failure.
-            let record = billing.create_customer(Some(&chosen), &new, &self.key(chosen.as_str())).await?;
-            failpoint("provisioning.customer");
+            let Some(chosen) = billing.customer_id_for(id, attempt) else { break };
+            // A key of its own is not answered with an old failure.
+            let record = billing.create_customer(Some(&chosen), new, &self.key(chosen.as_str())).await?;
             if record.deleted {
                 continue;
             }
@@ -132,20 +150,42 @@ impl Tollkeeper {
                     format!("{provider} has a customer {} that is not ours: link it or rename it there", record.id),
                 ));
             }
-            let renamed = record.display_name.as_ref().is_some_and(|name| *name != new.display_name);
-            let customer = Customer { provider: provider.clone(), id: record.id };
-            self.decide(id, cause, |account, _, _| Ok(reduce::customer_created(account, &customer))).await?;
-            failpoint("provisioning.linked");
-            if renamed {
-                // It was there before, under an older name.
-                self.push_name(id).await?;
-            }
-            return Ok(customer.id);
+            return Ok(record);
         }
         Err(Error::conflict(
             "customer_taken",
             format!("{ATTEMPTS} deleted customers of {id} are in the way at {provider}"),
         ))
+    }
+
+    /// Makes a customer whose id the provider chooses. Only the key keeps a second one from being made, so it is the
+    /// same for every process that tries, and a next one comes only after this one failed and nothing was found.
+    async fn make_named(&self, billing: &dyn Billing, new: &NewCustomer) -> Result<CustomerRecord, Error> {
+        let (id, provider) = (&new.organization_id, &billing.provider());
+        let (mut failed, mut last) = (None, None);
+        for _ in 0..ROUNDS {
+            let tries = customer::tries(self.inner.db.read().await?.c(), id, provider).await?;
+            let open = match tries.since {
+                None => None,
+                Some(since) => match billing.find_customer(id, since).await? {
+                    Some(record) => return Ok(record),
+                    None => Some(tries.count).filter(|count| failed != Some(*count)),
+                },
+            };
+            let (number, now) = (open.unwrap_or(tries.count + 1), self.now());
+            self.inner.db.write(|tx| Box::pin(customer::note_try(tx, id, provider, number, now))).await?;
+            match billing.create_customer(None, new, &format!("customer:{id}:{number}")).await {
+                Ok(record) => return Ok(record),
+                Err(error)
+                    if matches!(error.kind, ErrorKind::OutcomeUnknown | ErrorKind::Transient | ErrorKind::Conflict) =>
+                {
+                    tracing::warn!(%error, organization.id = %id, number, "whether a customer was made is not known: it is looked for");
+                    (failed, last) = (Some(number), Some(error));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(last.map_or_else(|| Error::Contended(id.to_string()), Error::from))
     }
 
     /// Writes our name of the organization to its customer. Repeating it does no harm.

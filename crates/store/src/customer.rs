@@ -3,9 +3,14 @@
 use tollkeeper_core::{
     ids::{OrganizationId, Provider, ProviderCustomerId},
     organization::Customer,
+    time::Timestamp,
 };
 
-use crate::{C, Error, Tx, link, link::LinkKind};
+use crate::{
+    C, Error, Tx, link,
+    link::LinkKind,
+    value::{At, instant},
+};
 
 /// What became of linking a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +47,9 @@ pub async fn link(tx: &mut Tx, organization: &OrganizationId, customer: &Custome
             "
             INSERT INTO customer (organization_id, provider, provider_customer_id)
             VALUES ($1, $2, $3)
-            ON CONFLICT (organization_id, provider) DO NOTHING",
+            ON CONFLICT (organization_id, provider) DO UPDATE
+            SET provider_customer_id = excluded.provider_customer_id, tried_since = NULL
+            WHERE customer.provider_customer_id IS NULL",
             organization.as_str(),
             customer.provider.as_str(),
             customer.id.as_str()
@@ -75,18 +82,80 @@ pub async fn unlink(tx: &mut Tx, organization: &OrganizationId, provider: &Provi
     remove(tx, organization, provider).await
 }
 
+/// The row stays: it counts the tries, and none may be repeated.
 async fn remove(tx: &mut Tx, organization: &OrganizationId, provider: &Provider) -> Result<bool, Error> {
     let removed = sql!(
         tx.c(),
         exec,
         "
-        DELETE FROM customer
+        UPDATE customer
+        SET provider_customer_id = NULL, tried_since = NULL
+        WHERE organization_id = $1
+          AND provider = $2
+          AND provider_customer_id IS NOT NULL",
+        organization.as_str(),
+        provider.as_str()
+    )?;
+    Ok(removed == 1)
+}
+
+/// Tries to make a customer at a provider that chooses its id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// How many there were for this organization ever; each has a number that no other has.
+    pub count: i64,
+    /// When the first began of those that have not come to anything yet; `None` when there are none.
+    pub since: Option<Timestamp>,
+}
+
+/// What was tried for an organization at a provider.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn tries(c: C<'_>, organization: &OrganizationId, provider: &Provider) -> Result<Tries, Error> {
+    row! { struct Row { tries: i64, tried_since: Option<At<Timestamp>> } }
+    let row: Option<Row> = sql!(
+        c,
+        opt Row,
+        "
+        SELECT tries, tried_since
+        FROM customer
         WHERE organization_id = $1
           AND provider = $2",
         organization.as_str(),
         provider.as_str()
     )?;
-    Ok(removed == 1)
+    Ok(row.map_or_else(Tries::default, |row| Tries { count: row.tries, since: instant(row.tried_since) }))
+}
+
+/// Notes that a customer is going to be asked for, the `number`th time. Does nothing where that was noted already, or
+/// where there is a customer.
+///
+/// # Errors
+/// A constraint when the organization has no row; else only the database's own.
+pub async fn note_try(
+    tx: &mut Tx,
+    organization: &OrganizationId,
+    provider: &Provider,
+    number: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sql!(
+        tx.c(),
+        exec,
+        "
+        INSERT INTO customer (organization_id, provider, tries, tried_since)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (organization_id, provider) DO UPDATE
+        SET tries = excluded.tries, tried_since = COALESCE(customer.tried_since, excluded.tried_since)
+        WHERE customer.provider_customer_id IS NULL
+          AND customer.tries < excluded.tries",
+        organization.as_str(),
+        provider.as_str(),
+        number,
+        At(now)
+    )?;
+    Ok(())
 }
 
 async fn get(
@@ -101,7 +170,8 @@ async fn get(
         SELECT provider, provider_customer_id
         FROM customer
         WHERE organization_id = $1
-          AND provider = $2",
+          AND provider = $2
+          AND provider_customer_id IS NOT NULL",
         organization.as_str(),
         provider.as_str()
     )?;
@@ -120,6 +190,7 @@ pub async fn list(c: C<'_>, organization: &OrganizationId) -> Result<Vec<Custome
         SELECT provider, provider_customer_id
         FROM customer
         WHERE organization_id = $1
+          AND provider_customer_id IS NOT NULL
         ORDER BY provider",
         organization.as_str()
     )?;
@@ -145,6 +216,7 @@ pub async fn page(
         FROM customer
         WHERE organization_id > $2
           AND provider = $1
+          AND provider_customer_id IS NOT NULL
         ORDER BY organization_id
         LIMIT $3 + 0",
         provider.as_str(),

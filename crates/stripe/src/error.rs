@@ -126,8 +126,8 @@ impl Attempt {
             400..=499 if word == Some("idempotency_error") && code != Some("idempotency_key_in_use") => {
                 ErrorKind::Conflict
             }
-            // Our own first try is still at work.
-            409 if code == Some("idempotency_key_in_use") => self.unclear(),
+            // Our own first try is still at work: asking under another key now would do it twice.
+            409 if code == Some("idempotency_key_in_use") => ErrorKind::Throttled(wait(refusal.retry_after)),
             409 => ErrorKind::Conflict,
             400 if code == Some("resource_already_exists") => ErrorKind::Conflict,
             // Only Stripe itself can say that something is not there: a proxy's 404 must not read as "this subscription
@@ -220,7 +220,7 @@ mod tests {
             (429, "invalid_request_error", "lock_timeout", wait),
             (402, "card_error", "card_declined", ErrorKind::Declined),
             (400, "card_error", "expired_card", ErrorKind::Declined),
-            (409, "idempotency_error", "idempotency_key_in_use", ErrorKind::OutcomeUnknown),
+            (409, "idempotency_error", "idempotency_key_in_use", wait),
             (400, "idempotency_error", "", ErrorKind::Conflict),
             (400, "invalid_request_error", "resource_already_exists", ErrorKind::Conflict),
             (401, "invalid_request_error", "api_key_expired", ErrorKind::Rejected),

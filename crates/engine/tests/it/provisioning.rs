@@ -55,6 +55,68 @@ both_engines! {
         assert_eq!(world.told(ORG).await, ["customer.created"]);
     }
 
+    async fn where_the_provider_chooses_the_id_many_at_once_make_one_customer(db: TestDb) {
+        let world = World::new(&db).await;
+        world.billing.name_customers();
+        let other = world.another(true).await;
+        let callers = (0..16).map(|n| {
+            let engine = if n % 2 == 0 { world.engine() } else { other.engine() }.clone();
+            tokio::spawn(async move { engine.upsert_organization(&record(ORG, "Acme"), "a test").await.map(drop) })
+        });
+        for outcome in join_all(callers).await {
+            outcome.unwrap().unwrap();
+        }
+        assert_eq!(world.billing.customers().len(), 1);
+        assert_eq!(world.account(ORG).await.customers[0].id.as_str(), "cus_1");
+        assert_eq!(world.told(ORG).await, ["customer.created"]);
+        other.stop().await;
+        world.stop().await;
+    }
+
+    async fn where_the_provider_chooses_the_id_what_was_made_unseen_is_looked_for(db: TestDb) {
+        let world = World::new(&db).await;
+        world.billing.name_customers();
+        world.billing.next("create_customer", Outcome::Lost);
+        world.upsert(ORG, "Acme").await.unwrap();
+        assert_eq!(world.billing.keys(), ["customer:org_1:1"]);
+        assert_eq!(world.billing.customers().len(), 1);
+        assert_eq!(world.account(ORG).await.customers[0].id.as_str(), "cus_1");
+    }
+
+    async fn where_the_provider_chooses_the_id_a_key_that_failed_is_left_behind_once_nothing_is_found(db: TestDb) {
+        let world = World::new(&db).await;
+        world.billing.name_customers();
+        for _ in 0..2 {
+            world.billing.next("create_customer", Outcome::Fail(ErrorKind::OutcomeUnknown));
+        }
+        world.upsert(ORG, "Acme").await.unwrap();
+        assert_eq!(world.billing.keys(), ["customer:org_1:3"]);
+        assert_eq!(world.billing.count("find_customer"), 2);
+    }
+
+    async fn where_the_provider_chooses_the_id_a_try_that_nobody_finished_goes_on_under_its_key(db: TestDb) {
+        let world = World::new(&db).await;
+        world.billing.name_customers();
+        // As if the process had died before its answer came.
+        world.billing.next("create_customer", Outcome::Fail(ErrorKind::Rejected));
+        world.upsert(ORG, "Acme").await.unwrap_err();
+        world.upsert(ORG, "Acme").await.unwrap();
+        assert_eq!((world.billing.keys(), world.billing.count("find_customer")), (vec!["customer:org_1:1".to_owned()], 1));
+    }
+
+    async fn where_the_provider_chooses_the_id_a_deleted_customer_is_followed_by_another(db: TestDb) {
+        let world = World::new(&db).await;
+        world.billing.name_customers();
+        world.upsert(ORG, "Acme").await.unwrap();
+        world.billing.delete_customer("cus_1");
+        world.receive("chargebee", serde_json::json!({ "id": "ev_1", "type": "customer_deleted", "customer": "cus_1" })).await;
+        world.settled("ev_1").await;
+        assert!(world.account(ORG).await.customers.is_empty());
+        world.upsert(ORG, "Acme").await.unwrap();
+        assert_eq!(world.billing.keys(), ["customer:org_1:1", "customer:org_1:2"]);
+        assert_eq!(world.account(ORG).await.customers[0].id.as_str(), "cus_2");
+    }
+
     async fn a_delivery_tries_again_until_the_customer_is_there(db: TestDb) {
         let world = World::new(&db).await;
         world.billing.next("create_customer", Outcome::Fail(ErrorKind::Transient));

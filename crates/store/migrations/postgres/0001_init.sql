@@ -27,7 +27,9 @@ CREATE TABLE organization (
 CREATE TABLE customer (
     organization_id      text COLLATE "C" NOT NULL,
     provider             text             NOT NULL,
-    provider_customer_id text             NOT NULL,
+    provider_customer_id text,
+    tries                bigint           NOT NULL DEFAULT 0,
+    tried_since          timestamptz,
     CONSTRAINT customer_pkey PRIMARY KEY (organization_id, provider),
     CONSTRAINT customer_organization FOREIGN KEY (organization_id) REFERENCES organization (id)
 );

@@ -27,7 +27,9 @@ CREATE TABLE organization (
 CREATE TABLE customer (
     organization_id      TEXT NOT NULL,
     provider             TEXT NOT NULL,
-    provider_customer_id TEXT NOT NULL,
+    provider_customer_id TEXT,
+    tries                INTEGER NOT NULL DEFAULT 0,
+    tried_since          INTEGER,
     CONSTRAINT customer_pkey PRIMARY KEY (organization_id, provider),
     CONSTRAINT customer_organization FOREIGN KEY (organization_id) REFERENCES organization (id)
 ) STRICT, WITHOUT ROWID;

@@ -23,6 +23,9 @@ pub(super) struct Books {
     pub(super) refused: HashMap<String, ErrorKind>,
     pub(super) strangers: usize,
     pub(super) customers: BTreeMap<ProviderCustomerId, CustomerRecord>,
+    /// Whether the provider chooses the ids of customers; then a key that comes again is answered with what it made.
+    pub(super) names_customers: bool,
+    pub(super) keys: BTreeMap<String, ProviderCustomerId>,
     pub(super) pages: BTreeMap<String, (CheckoutPage, CheckoutRequest)>,
     pub(super) hosted: BTreeMap<String, (CheckoutPage, HostedChange)>,
     pub(super) subscriptions: BTreeMap<ProviderSubscriptionId, Snapshot>,

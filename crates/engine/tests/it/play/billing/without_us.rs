@@ -15,6 +15,16 @@ impl PlayedBilling {
         self.books().customers.values().cloned().collect()
     }
 
+    /// From now on the provider chooses the ids of customers.
+    pub(crate) fn name_customers(&self) {
+        self.books().names_customers = true;
+    }
+
+    /// The keys under which customers were made.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.books().keys.keys().cloned().collect()
+    }
+
     pub(crate) fn customer_name(&self, id: &str) -> Option<String> {
         self.books().customers.get(id)?.display_name.clone()
     }
