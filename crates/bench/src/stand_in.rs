@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, Seed};
+use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, Seed, StripeAccount};
 
 use crate::{events, machine::Machine, rows::GROWTH, world};
 
@@ -34,6 +34,7 @@ pub(crate) async fn start(organizations: usize) -> anyhow::Result<Sandbox> {
             gateway_account_id: "gw_bench".into(),
             cancels_unpaid: false,
         },
+        stripe: StripeAccount::default(),
         seed: 1,
     })
     .await?;

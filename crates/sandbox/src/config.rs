@@ -18,6 +18,8 @@ pub struct Config {
     pub scalekit: ScalekitAccount,
     /// The site at the billing provider that is imitated.
     pub chargebee: ChargebeeAccount,
+    /// The account at the other billing provider that is imitated.
+    pub stripe: StripeAccount,
     /// The seed of generated ids: the same seed and the same calls give the same ids.
     pub seed: u64,
 }
@@ -52,13 +54,49 @@ pub struct ChargebeeAccount {
     pub cancels_unpaid: bool,
 }
 
+/// The credentials of the imitated Stripe sandbox.
+#[derive(Clone)]
+pub struct StripeAccount {
+    /// The secret key, `sk_test_…`.
+    pub secret_key: String,
+    /// The signing secret of the endpoint that [`Webhooks::stripe`] names: `whsec_` and any text.
+    ///
+    /// An endpoint that is made through the API has a secret of its own.
+    pub webhook_secret: String,
+    /// What becomes of a subscription once the retries of its payment are over.
+    pub unpaid: Unpaid,
+}
+
+/// What a Stripe account does with a subscription that could not be collected in the end.
+///
+/// Source: Stripe docs, "Automate payment retries": a setting of the account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unpaid {
+    /// It is canceled.
+    #[default]
+    Cancel,
+    /// It stays, as `unpaid`.
+    MarkUnpaid,
+    /// It stays, as `past_due`.
+    LeavePastDue,
+}
+
+impl Default for StripeAccount {
+    /// Well-known credentials, for a sandbox that nobody else reaches.
+    fn default() -> Self {
+        Self { secret_key: "sk_test_sandbox".into(), webhook_secret: "whsec_sandbox".into(), unpaid: Unpaid::default() }
+    }
+}
+
 /// Where webhooks go, as full URLs. `None` means that no endpoint is registered and nothing is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Webhooks {
     /// The endpoint for the identity provider's events.
     pub scalekit: Option<String>,
-    /// The endpoint for the billing provider's events.
+    /// The endpoint for Chargebee's events.
     pub chargebee: Option<String>,
+    /// An endpoint for all of Stripe's events, in the current version of its API.
+    pub stripe: Option<String>,
 }
 
 /// Why the sandbox did not start.
@@ -87,6 +125,7 @@ impl fmt::Debug for Config {
             .field("listen", &self.listen)
             .field("scalekit", &self.scalekit)
             .field("chargebee", &self.chargebee)
+            .field("stripe", &self.stripe)
             .field("seed", &self.seed)
             .finish_non_exhaustive()
     }
@@ -108,5 +147,11 @@ impl fmt::Debug for ChargebeeAccount {
             .field("gateway_account_id", &self.gateway_account_id)
             .field("cancels_unpaid", &self.cancels_unpaid)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StripeAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StripeAccount").finish_non_exhaustive()
     }
 }

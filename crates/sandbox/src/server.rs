@@ -48,6 +48,7 @@ impl Shared {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::business(self.machine_now(), world.offset);
         world.site.act_due(now);
+        world.stripe.act_due(now);
         let result = work(&mut world, now);
         world.enqueue_fresh(now);
         let owes = world.outbox.owes(now);
@@ -71,9 +72,10 @@ impl Shared {
         let now = clock::business(self.machine_now(), world.offset);
         let delay = world.chaos.setting().delay;
         let delivery = world.outbox.claim(now, since, delay)?;
-        let url = world.endpoint(delivery.provider);
+        let url = world.endpoint(&delivery);
+        let secret = world.secret(&delivery);
         let body = world.body(&delivery);
-        Some(Claim { delivery, url, body })
+        Some(Claim { delivery, url, secret, body })
     }
 
     /// When the next held-back delivery may go.
@@ -92,6 +94,8 @@ pub(crate) struct Claim {
     pub(crate) delivery: Delivery,
     /// `None` where the endpoint is no longer registered.
     pub(crate) url: Option<String>,
+    /// What it is signed with, where each endpoint has a secret of its own.
+    pub(crate) secret: Option<String>,
     pub(crate) body: Option<Arc<str>>,
 }
 
@@ -180,6 +184,8 @@ impl Sandbox {
     pub fn set_webhooks(&self, webhooks: Webhooks) {
         self.shared.with(|world, now| {
             world.enqueue_fresh(now);
+            let secret = &self.shared.config.stripe.webhook_secret;
+            world.stripe_endpoints.configure(webhooks.stripe.as_deref(), secret, now.secs());
             world.webhooks = webhooks;
         });
     }

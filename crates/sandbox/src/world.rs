@@ -8,7 +8,7 @@ use crate::chaos::Chaos;
 use crate::chargebee::api::Idempotency;
 use crate::chargebee::render;
 use crate::chargebee::site::Site;
-use crate::config::{Config, Webhooks};
+use crate::config::{Config, Unpaid, Webhooks};
 use crate::deliveries::outbox::{Delivery, Outbox, Parcel, Provider, State};
 use crate::deliveries::sender::webhook_status;
 use crate::ids::Ids;
@@ -16,6 +16,8 @@ use crate::moment::Moment;
 use crate::requests::Log;
 use crate::scalekit::directory::Directory;
 use crate::scalekit::oauth::Bearers;
+use crate::stripe::account::{Account, AfterDunning, Settings};
+use crate::stripe::{api as stripe_api, render as stripe_render};
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -26,6 +28,11 @@ pub(crate) struct World {
     pub(crate) bearers: Bearers,
     pub(crate) site: Site,
     pub(crate) idempotency: Idempotency,
+    pub(crate) stripe: Account,
+    pub(crate) stripe_endpoints: stripe_api::Endpoints,
+    pub(crate) stripe_keys: stripe_api::Idempotency,
+    /// Where the ids of Stripe's requests come from.
+    pub(crate) stripe_requests: Ids,
     pub(crate) outbox: Outbox,
     pub(crate) requests: Log,
     pub(crate) chaos: Chaos,
@@ -44,6 +51,10 @@ impl World {
             bearers: Bearers::default(),
             site: Site::for_account(url, &config.chargebee, stream(2), now),
             idempotency: Idempotency::default(),
+            stripe: Account::new(url, stripe_settings(config), stream(4), now),
+            stripe_endpoints: stripe_api::Endpoints::new(stream(5)),
+            stripe_keys: stripe_api::Idempotency::default(),
+            stripe_requests: stream(6),
             outbox: Outbox::new(stream(3)),
             requests: Log::default(),
             chaos: Chaos::default(),
@@ -59,6 +70,9 @@ impl World {
         let url = self.site.base_url.clone();
         self.site = Site::for_account(&url, &config.chargebee, self.site.ids.clone(), now);
         self.idempotency = Idempotency::default();
+        self.stripe = Account::new(&url, stripe_settings(config), self.stripe.ids.clone(), now);
+        self.stripe_endpoints.forget_deliveries();
+        self.stripe_keys = stripe_api::Idempotency::default();
         self.outbox = Outbox::new(self.outbox.ids());
         self.requests = Log::default();
         self.chaos = Chaos::default();
@@ -82,6 +96,7 @@ impl World {
                     event_id: notice.event_id,
                     event_type: notice.event_type,
                     organization_id: notice.organization_id,
+                    endpoint_id: None,
                     body: Some(notice.body),
                 };
                 let fate = self.chaos.fate(Provider::Scalekit);
@@ -96,6 +111,7 @@ impl World {
                     event_id: event.id.clone(),
                     event_type: event.event_type,
                     organization_id: event.organization_id.clone(),
+                    endpoint_id: None,
                     body: None,
                 };
                 let fate = self.chaos.fate(Provider::Chargebee);
@@ -104,6 +120,37 @@ impl World {
                     State::Pending | State::Delivered | State::Failed => "scheduled",
                 };
             }
+        }
+        self.enqueue_stripe(now);
+    }
+
+    /// Turns Stripe's events into deliveries, one for each endpoint that wants them.
+    fn enqueue_stripe(&mut self, now: Moment) {
+        for position in self.stripe.take_fresh_events() {
+            self.enqueue_stripe_event(position, now);
+        }
+    }
+
+    /// Owes an event to each of Stripe's endpoints that wants it.
+    pub(crate) fn enqueue_stripe_event(&mut self, position: usize, now: Moment) {
+        let event = &mut self.stripe.events[position];
+        let wanting = self.stripe_endpoints.wanting(event.event_type);
+        if !wanting.is_empty() {
+            event.webhook_status = "scheduled";
+        }
+        let (id, event_type, organization_id) = (event.id.clone(), event.event_type, event.organization_id.clone());
+        self.stripe_endpoints.owe(&id, wanting.len());
+        for endpoint_id in wanting {
+            let parcel = Parcel {
+                provider: Provider::Stripe,
+                event_id: id.clone(),
+                event_type,
+                organization_id: organization_id.clone(),
+                endpoint_id: Some(endpoint_id),
+                body: None,
+            };
+            let fate = self.chaos.fate(Provider::Stripe);
+            self.outbox.enqueue(parcel, fate, now);
         }
     }
 
@@ -115,26 +162,58 @@ impl World {
         {
             self.site.events[position].webhook_status = webhook_status(delivery.state);
         }
+        if delivery.provider == Provider::Stripe && delivery.state == State::Delivered {
+            self.stripe_endpoints.delivered(&delivery.event_id);
+            if let Some(position) = self.stripe.events.position(&delivery.event_id) {
+                self.stripe.events[position].webhook_status = webhook_status(delivery.state);
+            }
+        }
     }
 
     /// The body of a delivery: the same for every attempt.
     pub(crate) fn body(&self, delivery: &Delivery) -> Option<Arc<str>> {
+        if delivery.provider == Provider::Stripe {
+            let event = self.stripe.events.get(&delivery.event_id)?;
+            let endpoint = self.stripe_endpoints.open(delivery.endpoint_id.as_deref()?)?;
+            // The count is as it was when the event happened, so that every attempt carries the same text.
+            return Some(stripe_render::event(event, endpoint.version, 1).to_string().into());
+        }
         delivery.body.clone().or_else(|| {
             let event = self.site.events.get(&delivery.event_id)?;
             Some(render::event_as(event, "scheduled").into())
         })
     }
 
-    /// The endpoint of a provider's webhooks.
-    pub(crate) fn endpoint(&self, provider: Provider) -> Option<String> {
-        match provider {
+    /// Where a delivery goes; `None` where its endpoint is no longer there.
+    pub(crate) fn endpoint(&self, delivery: &Delivery) -> Option<String> {
+        match delivery.provider {
+            Provider::Stripe => self.stripe_endpoint(delivery).map(|endpoint| endpoint.url.clone()),
             Provider::Chargebee => self.webhooks.chargebee.clone(),
             Provider::Scalekit => self.webhooks.scalekit.clone(),
         }
     }
 
+    /// What a delivery is signed with, where each endpoint has a secret of its own.
+    pub(crate) fn secret(&self, delivery: &Delivery) -> Option<String> {
+        self.stripe_endpoint(delivery).map(|endpoint| endpoint.secret.clone())
+    }
+
+    fn stripe_endpoint(&self, delivery: &Delivery) -> Option<&stripe_api::Endpoint> {
+        self.stripe_endpoints.open(delivery.endpoint_id.as_deref()?)
+    }
+
     /// The next instant at which something happens by itself, in business time.
     pub(crate) fn next_due(&self) -> Option<Moment> {
-        [self.site.next_due().map(Moment::from_secs), self.outbox.next_due()].into_iter().flatten().min()
+        let billing = [self.site.next_due(), self.stripe.next_due()].map(|due| due.map(Moment::from_secs));
+        billing.into_iter().chain([self.outbox.next_due()]).flatten().min()
     }
+}
+
+fn stripe_settings(config: &Config) -> Settings {
+    let after_dunning = match config.stripe.unpaid {
+        Unpaid::Cancel => AfterDunning::Cancel,
+        Unpaid::MarkUnpaid => AfterDunning::MarkUnpaid,
+        Unpaid::LeavePastDue => AfterDunning::LeavePastDue,
+    };
+    Settings { account_id: "acct_sandbox".into(), after_dunning }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, Webhooks};
+use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, StripeAccount, Webhooks};
 
 use crate::{clock, compose, demo};
 
@@ -93,6 +93,7 @@ impl Secrets {
             on_offset: Arc::new(on_offset),
             scalekit: self.scalekit.clone(),
             chargebee: self.chargebee.clone(),
+            stripe: StripeAccount::default(),
             seed: u64::from_le_bytes(random()),
         };
         Sandbox::start(config).await.context("starting the sandbox")
@@ -137,6 +138,7 @@ pub(crate) fn webhooks(app_url: &str, organizations: bool) -> Webhooks {
     Webhooks {
         scalekit: organizations.then(|| format!("{app_url}/api/webhooks/scalekit")),
         chargebee: Some(format!("{app_url}/api/webhooks/chargebee")),
+        stripe: None,
     }
 }
 

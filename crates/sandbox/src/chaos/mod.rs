@@ -23,6 +23,11 @@ const MOST_OVERTAKING: u64 = 4;
 /// The shortest and the longest time that a delivery is held back, in milliseconds.
 const HELD_MS: (u64, u64) = (50, 300);
 
+/// What Stripe lets in within a second while a limit is switched on.
+///
+/// Source: facts/stripe.md §2.4: 25 requests a second for a sandbox.
+const STRIPE_PER_SECOND: usize = 25;
+
 /// What is switched on, and how far its decisions have come.
 #[derive(Debug, Default)]
 pub(crate) struct Chaos {
@@ -35,6 +40,8 @@ struct Side {
     deliveries: Ids,
     requests: Ids,
     window: Window,
+    /// The window of one second, where the provider has one.
+    second: Window,
 }
 
 /// What will become of a delivery.
@@ -92,7 +99,12 @@ impl Chaos {
         self.sides.entry(provider).or_insert_with(|| {
             let stream = |salt: u64| Ids::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(salt));
             let salt = provider.salt();
-            Side { deliveries: stream(2 * salt), requests: stream(2 * salt + 1), window: Window::default() }
+            Side {
+                deliveries: stream(2 * salt),
+                requests: stream(2 * salt + 1),
+                window: Window::default(),
+                second: Window::default(),
+            }
         })
     }
 
@@ -114,13 +126,18 @@ impl Chaos {
     /// The fate of a request that was let in.
     pub(crate) fn fault(&mut self, provider: Provider, machine_now: Moment) -> Option<Fault> {
         let Setting { api_error_rate, api_error_after_commit_rate, api_rate_limit_per_minute, .. } = self.setting;
-        let Side { requests, window, .. } = self.side(provider);
+        let Side { requests, window, second, .. } = self.side(provider);
         let (error, passing, after_commit) =
             (requests.happens(api_error_rate), requests.happens(0.5), requests.happens(api_error_after_commit_rate));
-        if api_rate_limit_per_minute > 0
-            && let Err(retry_after) = window.take(api_rate_limit_per_minute, 60, machine_now)
-        {
-            return Some(Fault::RateLimited { retry_after });
+        if api_rate_limit_per_minute > 0 {
+            let in_second = match provider {
+                Provider::Stripe => second.take(STRIPE_PER_SECOND, 1, machine_now),
+                Provider::Chargebee | Provider::Scalekit => Ok(()),
+            };
+            let taken = in_second.and_then(|()| window.take(api_rate_limit_per_minute, 60, machine_now));
+            if let Err(retry_after) = taken {
+                return Some(Fault::RateLimited { retry_after });
+            }
         }
         if error {
             return Some(Fault::Error { passing });

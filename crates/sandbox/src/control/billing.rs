@@ -8,15 +8,18 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failure, read, subscription_truth};
+use super::{Failure, read, stripe, stripe_truth, subscription_truth};
 use crate::chargebee::site::catalog::{Asked, ItemType};
 use crate::chargebee::site::changes::Change;
 use crate::chargebee::site::ending::{Cancel, CancelWhen};
 use crate::chargebee::site::pauses::{Pause, PauseWhen};
 use crate::chargebee::site::{Act, Cause, Site};
-use crate::pages::hosted;
+use crate::pages::{self, hosted};
 use crate::router::json_response;
 use crate::server::Shared;
+use crate::stripe::account as stripe_account;
+use crate::stripe::account::checkout::Completion;
+use crate::stripe::account::model::Challenge;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,11 +28,19 @@ pub(super) struct CompleteBody {
     url: String,
     #[serde(default)]
     card: String,
+    /// How the customer answers where the bank asks: `pass` or `fail`.
+    challenge: Option<String>,
 }
 
-/// Finishes a checkout page as a browser would. No card of the test gateway asks for a challenge.
+/// Finishes a checkout page as a browser would. Only Stripe's cards ask for a challenge.
 pub(super) async fn complete_page(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Failure> {
     let body: CompleteBody = read(&body)?;
+    if let Some(id) = pages::stripe::id_in(&body.url) {
+        return complete_session(&shared, &id, body);
+    }
+    if let Some(key) = pages::stripe::key_in(&body.url) {
+        return complete_invoice(&shared, &key, body);
+    }
     let id = hosted::id_in(&body.url).ok_or_else(|| Failure::invalid("the url is not that of a checkout page"))?;
     if body.card.trim().is_empty() {
         return Err(Failure::invalid("the card is missing"));
@@ -46,19 +57,63 @@ pub(super) async fn complete_page(State(shared): State<Arc<Shared>>, body: Bytes
     Ok(json_response(200, json!({ "redirectUrl": redirect_url }).to_string()))
 }
 
+impl CompleteBody {
+    fn challenge(&self) -> Result<Option<Challenge>, Failure> {
+        match self.challenge.as_deref() {
+            None | Some("") => Ok(None),
+            Some(word) => {
+                let challenge = Challenge::parse(word);
+                challenge.map(Some).ok_or_else(|| Failure::invalid("challenge must be `pass` or `fail`"))
+            }
+        }
+    }
+}
+
+/// Pays a Stripe invoice on its page, from where the browser goes nowhere else.
+fn complete_invoice(shared: &Shared, key: &str, body: CompleteBody) -> Result<Response, Failure> {
+    let challenge = body.challenge()?;
+    shared.with(|world, now| -> Result<(), Failure> {
+        let account = &mut world.stripe;
+        let position = pages::stripe::find_invoice(account, key);
+        let position = position.ok_or_else(|| Failure::not_found("there is no invoice at this url"))?;
+        let act = stripe_account::Act::new(now, stripe_account::Cause::Portal);
+        Ok(pages::stripe::pay_invoice(account, position, &body.card, challenge, act)?)
+    })?;
+    Ok(json_response(200, json!({ "redirectUrl": null }).to_string()))
+}
+
+/// Finishes a Stripe checkout session. Without a card where none is needed.
+fn complete_session(shared: &Shared, id: &str, body: CompleteBody) -> Result<Response, Failure> {
+    let challenge = body.challenge()?;
+    let number = Some(body.card).filter(|card| !card.trim().is_empty());
+    let redirect_url = shared.with(|world, now| -> Result<Value, Failure> {
+        let account = &mut world.stripe;
+        let position = account.checkout_sessions.position(id);
+        let position = position.ok_or_else(|| Failure::not_found("there is no checkout page at this url"))?;
+        let completion = Completion { number, challenge, ..Completion::default() };
+        account.complete_session(
+            position,
+            completion,
+            stripe_account::Act::new(now, stripe_account::Cause::Checkout),
+        )?;
+        Ok(account.session_return_url(position).map_or(Value::Null, Value::from))
+    })?;
+    Ok(json_response(200, json!({ "redirectUrl": redirect_url }).to_string()))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SubscriptionBody {
-    cancel: Option<bool>,
-    cancel_at_period_end: Option<bool>,
-    seats: Option<i64>,
-    price_id: Option<String>,
-    pause: Option<bool>,
-    resume: Option<bool>,
+    pub(super) cancel: Option<bool>,
+    pub(super) cancel_at_period_end: Option<bool>,
+    pub(super) seats: Option<i64>,
+    pub(super) price_id: Option<String>,
+    pub(super) pause: Option<bool>,
+    pub(super) resume: Option<bool>,
     /// The next charge is declined, whatever the card; `false` takes that back.
-    fail_next_payment: Option<bool>,
+    pub(super) fail_next_payment: Option<bool>,
     /// Pays what is open, as if the money had come another way.
-    pay_dues: Option<bool>,
+    pub(super) pay_dues: Option<bool>,
 }
 
 pub(super) async fn change_subscription(
@@ -71,6 +126,14 @@ pub(super) async fn change_subscription(
         return Err(Failure::invalid("seats must be a positive number"));
     }
     let truth = shared.with(|world, now| -> Result<Value, Failure> {
+        // A Chargebee subscription may be named like one of Stripe's, but never the other way round.
+        if !world.site.subscriptions.contains(&id)
+            && let Some(position) = world.stripe.subscriptions.position(&id)
+        {
+            let account = &mut world.stripe;
+            stripe::apply(account, position, body, stripe_account::Act::new(now, stripe_account::Cause::Dashboard))?;
+            return Ok(stripe_truth(account, position));
+        }
         let site = &mut world.site;
         let position = site.live_subscription(&id)?;
         apply(site, position, body, Act::new(now, Cause::Dashboard))?;

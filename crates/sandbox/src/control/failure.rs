@@ -7,6 +7,8 @@ use crate::chargebee::refusal::Refusal;
 use crate::chargebee::site::checkout::NotFinished;
 use crate::router::json_response;
 use crate::scalekit::directory::Refused;
+use crate::stripe::account::checkout::NotFinished as NotCompleted;
+use crate::stripe::account::refusal::Refusal as StripeRefusal;
 
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -18,6 +20,11 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn invalid(error: impl Into<String>) -> Self {
         Self { status: 400, code: "invalid_request", error: error.into() }
+    }
+
+    /// The state of something does not allow it.
+    pub(crate) fn conflict(error: impl Into<String>) -> Self {
+        Self { status: 409, code: "invalid_state_for_request", error: error.into() }
     }
 
     pub(crate) fn not_found(error: impl Into<String>) -> Self {
@@ -46,12 +53,35 @@ impl From<Refusal> for Failure {
     }
 }
 
+impl From<StripeRefusal> for Failure {
+    fn from(refusal: StripeRefusal) -> Self {
+        let code = refusal.code.unwrap_or("invalid_request");
+        // A rule that says no without naming a parameter is about the state of what it was asked of.
+        let forbids = refusal.status == 400 && refusal.param.is_none();
+        Self { status: if forbids { 409 } else { refusal.status }, code, error: refusal.message }
+    }
+}
+
 impl From<NotFinished> for Failure {
     fn from(reason: NotFinished) -> Self {
         match reason {
             NotFinished::Over(error) => Self { status: 409, code: "page_over", error: error.into() },
             NotFinished::Declined(error) => Self { status: 402, code: "card_declined", error },
             NotFinished::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<NotCompleted> for Failure {
+    fn from(reason: NotCompleted) -> Self {
+        match reason {
+            NotCompleted::Over(error) => Self { status: 409, code: "page_over", error: error.into() },
+            NotCompleted::Challenge => Self {
+                status: 402,
+                code: "authentication_required",
+                error: "the bank asks the customer: send a challenge, `pass` or `fail`".into(),
+            },
+            NotCompleted::Declined(refusal) | NotCompleted::Refused(refusal) => refusal.into(),
         }
     }
 }

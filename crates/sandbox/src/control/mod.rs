@@ -4,6 +4,7 @@ mod billing;
 mod chaos;
 mod failure;
 mod identity;
+mod stripe;
 mod time;
 mod trigger;
 mod watch;
@@ -17,7 +18,7 @@ use axum::routing::{delete, get, patch, post};
 use serde::de::DeserializeOwned;
 
 pub(crate) use failure::Failure;
-pub(crate) use watch::subscription_truth;
+pub(crate) use watch::{stripe_truth, subscription_truth};
 
 use crate::server::Shared;
 

@@ -16,6 +16,7 @@ use crate::requests::Wanted;
 use crate::router::json_response;
 use crate::scalekit::directory::Directory;
 use crate::server::Shared;
+use crate::stripe::account::Account;
 
 /// How many deliveries are listed where no `limit` is given.
 const DELIVERIES_SHOWN: usize = 1_000;
@@ -108,13 +109,52 @@ pub(super) async fn truth(State(shared): State<Arc<Shared>>) -> Response {
             .filter(|position| !site.subscriptions[*position].deleted)
             .map(|position| subscription_truth(site, position))
             .collect();
+        let account = &world.stripe;
+        let (of_stripe, subscriptions_of_stripe) = stripe_rows(account);
         json!({
             "organizations": organizations(&world.directory),
-            "customers": customers,
-            "subscriptions": subscriptions,
+            "customers": ([customers, of_stripe].concat()),
+            "subscriptions": ([subscriptions, subscriptions_of_stripe].concat()),
         })
     });
     json_response(200, body.to_string())
+}
+
+/// What the Stripe account holds: its customers and its subscriptions.
+fn stripe_rows(account: &Account) -> (Vec<Value>, Vec<Value>) {
+    let customers = account.customers.iter().map(|row| {
+        json!({
+            "provider": "stripe",
+            "id": row.id,
+            "organizationId": account.organization_of_customer(&row.id),
+            "company": row.name,
+            "deleted": row.deleted,
+        })
+    });
+    let subscriptions = (0..account.subscriptions.len()).map(|position| stripe_truth(account, position));
+    (customers.collect(), subscriptions.collect())
+}
+
+/// A Stripe subscription's row of truth: the provider's words, times in Unix seconds.
+///
+/// Seats are the quantity of the first item, which is the plan wherever a product sells one plan and add-ons.
+pub(crate) fn stripe_truth(account: &Account, position: usize) -> Value {
+    let row = &account.subscriptions[position];
+    let items: Vec<Value> =
+        row.items.iter().map(|item| json!({ "priceId": item.price, "quantity": item.quantity })).collect();
+    let at_end = row.cancel_at_period_end.then_some(row.period_end);
+    json!({
+        "provider": "stripe",
+        "id": row.id,
+        "customerId": row.customer,
+        "organizationId": account.organization_of_subscription(position),
+        "status": row.status.as_str(),
+        "items": items,
+        "seats": row.items.first().and_then(|item| item.quantity),
+        "trialEnd": row.trial_end,
+        "periodEnd": row.period_end,
+        "cancelAt": row.cancel_at.or(at_end).filter(|_| !row.status.is_over()),
+    })
 }
 
 fn organizations(directory: &Directory) -> Vec<Value> {

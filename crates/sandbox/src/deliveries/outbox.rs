@@ -4,6 +4,8 @@
 //!
 //! Source: Chargebee docs, "Webhook retries": 2 min, 6 min, 30 min, 1 h, 5 h, 1 day, 2 days, each after the one before.
 //! Scalekit docs, SCIM quickstart: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h (one of three versions that it documents).
+//! Stripe's intervals are not published, only that a live endpoint is tried for three days with growing pauses; the
+//! instants here are ours: 5 min, 30 min, 2 h, 5 h, 10 h, then every 12 h until three days are over.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::moment::Moment;
 pub(crate) enum Provider {
     Chargebee,
     Scalekit,
+    Stripe,
 }
 
 impl Provider {
@@ -28,6 +31,7 @@ impl Provider {
         match self {
             Provider::Chargebee => "chargebee",
             Provider::Scalekit => "scalekit",
+            Provider::Stripe => "stripe",
         }
     }
 
@@ -36,6 +40,7 @@ impl Provider {
         match self {
             Provider::Chargebee => 1,
             Provider::Scalekit => 2,
+            Provider::Stripe => 3,
         }
     }
 
@@ -44,6 +49,7 @@ impl Provider {
         match self {
             Provider::Chargebee => &[120, 360, 1_800, 3_600, 18_000, 86_400, 172_800],
             Provider::Scalekit => &[5, 300, 1_800, 7_200, 18_000, 36_000, 36_000],
+            Provider::Stripe => &[300, 1_800, 7_200, 18_000, 36_000, 43_200, 43_200, 43_200, 43_200],
         }
     }
 }
@@ -77,6 +83,8 @@ pub(crate) struct Delivery {
     pub(crate) event_id: String,
     pub(crate) event_type: &'static str,
     pub(crate) organization_id: Option<String>,
+    /// The endpoint it goes to, where the provider has several.
+    pub(crate) endpoint_id: Option<String>,
     /// The `webhook-id` of signed deliveries; the same for every attempt.
     pub(crate) message_id: String,
     /// `None`: rendered from the event when it is sent.
@@ -96,6 +104,8 @@ pub(crate) struct Parcel {
     pub(crate) event_id: String,
     pub(crate) event_type: &'static str,
     pub(crate) organization_id: Option<String>,
+    /// The endpoint it goes to, where the provider has several.
+    pub(crate) endpoint_id: Option<String>,
     pub(crate) body: Option<Arc<str>>,
 }
 
@@ -146,6 +156,7 @@ impl Outbox {
             event_id: parcel.event_id,
             event_type: parcel.event_type,
             organization_id: parcel.organization_id,
+            endpoint_id: parcel.endpoint_id,
             message_id: self.ids.alphanumeric("msg_", 27),
             body: parcel.body,
             state,
@@ -280,6 +291,7 @@ mod tests {
             event_id: "ev_1".into(),
             event_type: "customer_created",
             organization_id: None,
+            endpoint_id: None,
             body: None,
         }
     }

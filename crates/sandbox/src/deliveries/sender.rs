@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::outbox::{Provider, State};
+use super::signing::stripe_signature;
 use crate::server::{Claim, Shared};
 
 /// How many deliveries are under way at once.
@@ -72,6 +73,13 @@ async fn send(shared: &Shared, claim: &Claim) -> Option<u16> {
                 .header("webhook-id", &delivery.message_id)
                 .header("webhook-timestamp", timestamp.to_string())
                 .header("webhook-signature", signature)
+        }
+        Provider::Stripe => {
+            let timestamp = shared.machine_now().secs();
+            let signature = stripe_signature(claim.secret.as_deref()?, timestamp, body);
+            request
+                .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
+                .header("stripe-signature", signature)
         }
     };
     match request.body(body.to_string()).send().await {

@@ -1,6 +1,7 @@
-//! Standard Webhooks v1 signatures.
+//! Signatures of webhooks: Standard Webhooks v1, and Stripe's own.
 //!
-//! Source: the Standard Webhooks specification; Scalekit docs, "Validate webhooks".
+//! Source: the Standard Webhooks specification; Scalekit docs, "Validate webhooks"; facts/stripe.md §3.1, from the
+//! official Node client 23.1.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +27,16 @@ impl SigningKey {
     }
 }
 
+/// The `Stripe-Signature` header of a body; `timestamp` in Unix seconds of machine time.
+///
+/// The key is the whole text of the secret, `whsec_` included.
+pub(crate) fn stripe_signature(secret: &str, timestamp: i64, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(format!("{timestamp}.{body}").as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={timestamp},v1={hex}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +47,19 @@ mod tests {
         let key = SigningKey::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let signature = key.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn stripes_published_vector_is_met() {
+        // Source: contracts/stripe/webhook-signature-vectors.json, made with the official Node client.
+        let body = concat!(
+            r#"{"id":"evt_test_1","object":"event","api_version":"2026-10-28.endive","created":1790812800,"#,
+            r#""type":"customer.subscription.updated","livemode":false,"#,
+            r#""data":{"object":{"id":"sub_1","object":"subscription","status":"active"}}}"#
+        );
+        assert_eq!(
+            stripe_signature("whsec_test_secret", 1_790_812_800, body),
+            "t=1790812800,v1=9eb261001e95807440213782976d0949e4e4c00bf50807c9da11a6781042b7c7"
+        );
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Response {
     let site_name = escape(&shared.config.chargebee.site);
     let content = shared.with(|world, now| {
         let mut content = format!(
-            "<p>Stand-ins for Scalekit and Chargebee (site <code>{site_name}</code>). Control API: <code>/sandbox/…</code></p>\
+            "<p>Stand-ins for Scalekit, Chargebee (site <code>{site_name}</code>) and Stripe (<code>/v1</code>). Control API: <code>/sandbox/…</code></p>\
              <div class=\"box\"><p>Business time: <strong>{}</strong>, {} seconds ahead of the machine.</p>\
              <form method=\"post\">Move on by ",
             instant(now.secs()),
@@ -68,7 +68,20 @@ fn tables(content: &mut String, world: &World) {
         let status = format!("{}{dues}", row.status.as_str());
         vec![row.id.clone(), row.customer_id.clone(), items.join(", "), status, end]
     });
-    table(content, "Subscriptions", &["id", "customer", "items", "status", "period or trial end"], rows);
+    let of_stripe = world.stripe.subscriptions.iter().rev().take(SHOWN).map(|row| {
+        let items: Vec<String> = row
+            .items
+            .iter()
+            .map(|item| match item.quantity {
+                Some(quantity) => format!("{} × {quantity}", item.price),
+                None => item.price.clone(),
+            })
+            .collect();
+        let status = row.status.as_str().to_owned();
+        vec![row.id.clone(), row.customer.clone(), items.join(", "), status, instant(row.period_end)]
+    });
+    let heads = ["id", "customer", "items", "status", "period or trial end"];
+    table(content, "Subscriptions", &heads, rows.chain(of_stripe));
     let deliveries = world.outbox.rows().iter().rev().take(SHOWN).map(|row| {
         let last = row.last_status.map(|status| status.to_string()).unwrap_or_default();
         vec![

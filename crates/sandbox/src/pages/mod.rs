@@ -4,6 +4,7 @@ pub(crate) mod home;
 pub(crate) mod hosted;
 mod layout;
 mod portal;
+pub(crate) mod stripe;
 
 use std::sync::Arc;
 
@@ -19,4 +20,5 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/pages/v4/{id}", get(hosted::show).post(hosted::submit))
         .route("/portal/v2/authenticate", get(portal::authenticate))
         .route("/portal/v2/home/{key}", get(portal::show).post(portal::submit))
+        .merge(stripe::router())
 }

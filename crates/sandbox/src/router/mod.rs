@@ -2,6 +2,7 @@
 
 mod chargebee;
 mod scalekit;
+mod stripe;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/api/v2/{*path}", any(chargebee::answer))
         .route("/api/v1/{*path}", any(scalekit::answer))
+        .route("/v1/{*path}", any(stripe::answer))
+        .route("/v2/{*path}", any(stripe::answer))
         .route("/oauth/token", any(scalekit::answer))
         .route("/keys", get(scalekit::answer))
         .route("/.well-known/openid-configuration", get(scalekit::answer))

@@ -168,7 +168,7 @@ async fn a_reset_empties_everything_but_time() {
 #[tokio::test]
 async fn unknown_paths_and_pages_are_told_so() {
     let world = World::start().await;
-    for path in ["/sandbox/nothing", "/nothing", "/v1/customers"] {
+    for path in ["/sandbox/nothing", "/nothing", "/v3/customers"] {
         let (status, body) = world.control(Method::GET, path, Value::Null).await;
         assert_eq!((status, body["code"].as_str()), (404, Some("not_found")), "{path}");
     }

@@ -11,7 +11,7 @@ use axum::routing::post;
 use http::{HeaderMap, StatusCode};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
-use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, Webhooks};
+use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, StripeAccount, Webhooks};
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const START: i64 = 1_767_225_600;
@@ -77,7 +77,7 @@ impl Receiver {
             .await
     }
 
-    async fn serve(&self) -> String {
+    pub(crate) async fn serve(&self) -> String {
         async fn receive(
             State(receiver): State<Receiver>,
             uri: http::Uri,
@@ -92,8 +92,11 @@ impl Receiver {
                 status => StatusCode::from_u16(status).unwrap(),
             }
         }
-        let app =
-            Router::new().route("/chargebee", post(receive)).route("/scalekit", post(receive)).with_state(self.clone());
+        // `/older` and `/other` are for endpoints that a test registers itself.
+        let app = ["/chargebee", "/scalekit", "/stripe", "/older", "/other"]
+            .into_iter()
+            .fold(Router::new(), |app, path| app.route(path, post(receive)))
+            .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -130,6 +133,7 @@ impl World {
         world.sandbox.set_webhooks(Webhooks {
             scalekit: Some(format!("{url}/scalekit")),
             chargebee: Some(format!("{url}/chargebee")),
+            stripe: Some(format!("{url}/stripe")),
         });
         world
     }
@@ -163,6 +167,11 @@ impl World {
                 webhook_password: "secret".into(),
                 gateway_account_id: "gw_test".into(),
                 cancels_unpaid,
+            },
+            stripe: StripeAccount {
+                secret_key: crate::stripe_support::SECRET_KEY.into(),
+                webhook_secret: crate::stripe_support::ENDPOINT_SECRET.into(),
+                ..StripeAccount::default()
             },
             seed: 7,
         };

@@ -113,7 +113,7 @@ async fn with_an_organization_it_is_about_what_that_has() {
         (json!({ "event": "customer_changed", "organizationId": "org_no" }), 404),
         (json!({ "event": "organization.updated", "organizationId": "org_no" }), 404),
         (json!({ "event": "subscription_exploded" }), 400),
-        (json!({ "event": "customer.subscription.updated" }), 400),
+        (json!({ "event": "customer.subscription.exploded" }), 400),
         (json!({ "event": 1 }), 400),
         (json!({}), 400),
     ];

@@ -5,6 +5,7 @@
 
 mod chargebee;
 mod scalekit;
+mod stripe;
 
 use std::sync::Arc;
 
@@ -38,6 +39,9 @@ pub(super) async fn trigger(State(shared): State<Arc<Shared>>, body: Bytes) -> R
         } else if let Some(event) = scalekit::find(&body.event) {
             let event_id = scalekit::send(&mut world.directory, event, organization_id, now)?;
             Ok((Provider::Scalekit, event_id))
+        } else if let Some(event) = stripe::find(&body.event) {
+            let event_id = stripe::send(world, event, organization_id, now)?;
+            Ok((Provider::Stripe, event_id))
         } else {
             Err(Failure::invalid(format!("event must name an event of a provider; `{}` is none", body.event)))
         }

@@ -1,0 +1,178 @@
+//! The hosted checkout page, and the question of the customer's bank (3-D Secure) in between.
+//!
+//! Source: Stripe docs, "How Checkout works", "Authenticate with 3D Secure".
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
+
+use super::super::layout::{escape, instant, page};
+use super::{amount, card_field, price_name, problem, row, test_cards};
+use crate::moment::Moment;
+use crate::server::Shared;
+use crate::stripe::account::checkout::{Completion, NotFinished, trial_end_of};
+use crate::stripe::account::model::{Challenge, CheckoutMode, SessionStatus};
+use crate::stripe::account::{Account, Act, Cause};
+use crate::stripe::api::Form;
+
+/// The id in the address of a checkout page.
+pub(crate) fn id_in(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    let mut parts = url.path_segments()?.filter(|part| !part.is_empty());
+    let known = parts.next() == Some("c") && parts.next() == Some("pay");
+    let id = parts.next().filter(|_| known)?.to_owned();
+    parts.next().is_none().then_some(id)
+}
+
+fn gone() -> Response {
+    page(StatusCode::NOT_FOUND, "No such checkout", false, "<p>There is no checkout page at this address.</p>")
+}
+
+pub(super) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    shared.with(|world, now| match world.stripe.checkout_sessions.position(&id) {
+        Some(position) => render(&world.stripe, position, now, None),
+        None => gone(),
+    })
+}
+
+fn member(form: &Form, name: &str) -> Option<String> {
+    let found = form.pairs().iter().rev().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+}
+
+/// What somebody filled in.
+pub(super) fn completion_of(form: &Form) -> Completion {
+    Completion {
+        number: member(form, "card"),
+        challenge: member(form, "challenge").and_then(|word| Challenge::parse(&word)),
+        email: member(form, "email"),
+        name: member(form, "name"),
+    }
+}
+
+pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Response {
+    let form = Form::parse(&body);
+    shared.with(|world, now| {
+        let account = &mut world.stripe;
+        let Some(position) = account.checkout_sessions.position(&id) else { return gone() };
+        if member(&form, "action").as_deref() == Some("cancel") {
+            let back =
+                account.checkout_sessions[position].cancel_url.as_deref().and_then(|url| url::Url::parse(url).ok());
+            return back.map_or_else(
+                || render(account, position, now, None),
+                |url| Redirect::to(url.as_str()).into_response(),
+            );
+        }
+        let completion = completion_of(&form);
+        let result = account.complete_session(position, completion.clone(), Act::new(now, Cause::Checkout));
+        match result {
+            Ok(()) => {
+                let back = account.session_return_url(position).and_then(|url| url::Url::parse(&url).ok());
+                back.map_or_else(
+                    || render(account, position, now, None),
+                    |url| Redirect::to(url.as_str()).into_response(),
+                )
+            }
+            Err(NotFinished::Challenge) => challenge(&completion),
+            Err(NotFinished::Over(_)) => render(account, position, now, None),
+            Err(NotFinished::Declined(refusal) | NotFinished::Refused(refusal)) => {
+                render(account, position, now, Some(&refusal.message))
+            }
+        }
+    })
+}
+
+/// What the customer's bank asks, with everything that was filled in before.
+pub(super) fn challenge(completion: &Completion) -> Response {
+    let kept = [("card", &completion.number), ("email", &completion.email), ("name", &completion.name)];
+    let hidden: String = kept
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value)))
+        .collect();
+    let content = format!(
+        "<form method=\"post\" class=\"box\">{hidden}\
+         <p>This stands in for the 3-D Secure page of the customer's bank, which asks whether the payment is theirs.</p>\
+         <button class=\"main\" name=\"challenge\" value=\"pass\">Pass</button>\
+         <button name=\"challenge\" value=\"fail\">Fail</button></form>"
+    );
+    page(StatusCode::OK, "3-D Secure", false, &content)
+}
+
+fn render(account: &Account, position: usize, now: Moment, refused: Option<&str>) -> Response {
+    let session = &account.checkout_sessions[position];
+    if let Some(reason) = account.session_over(position) {
+        let bought = session.status == SessionStatus::Complete;
+        let title = if bought { "Thank you" } else { "This checkout is over" };
+        let back = session.success_url.as_deref().filter(|_| bought).or(session.cancel_url.as_deref());
+        let back = back.map(|url| url.replace("{CHECKOUT_SESSION_ID}", &session.id));
+        let back = back.map(|url| format!("<p><a href=\"{}\">Back to the product</a></p>", escape(&url)));
+        let text = format!("<p>{}</p>{}", escape(reason), back.unwrap_or_default());
+        return page(if bought { StatusCode::OK } else { StatusCode::GONE }, title, false, &text);
+    }
+    let problem = refused.map(|text| problem("Not paid.", text));
+    let email = match (&session.customer, &session.customer_email) {
+        (None, None) => {
+            "<label for=\"email\">E-mail</label><input type=\"text\" id=\"email\" name=\"email\" autocomplete=\"off\">"
+        }
+        _ => "",
+    };
+    let title = if session.mode == CheckoutMode::Setup { "Payment method" } else { "Checkout" };
+    let button = if session.mode == CheckoutMode::Setup { "Use this card" } else { "Pay" };
+    let cancel = match session.cancel_url {
+        Some(_) => "<button name=\"action\" value=\"cancel\" formnovalidate>Cancel</button>",
+        None => "",
+    };
+    let content = format!(
+        "{problem}{offer}<form method=\"post\" class=\"box\">{email}{card}\
+         <button class=\"main\" name=\"action\" value=\"pay\">{button}</button>{cancel}</form>{cards}\
+         <p class=\"muted\">The page is open until {until}.</p>",
+        problem = problem.as_deref().unwrap_or_default(),
+        offer = offer(account, position, now),
+        card = card_field(),
+        cards = test_cards(),
+        until = instant(session.expires_at),
+    );
+    let status = if problem.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
+    page(status, title, false, &content)
+}
+
+/// What is bought, and what is charged today.
+fn offer(account: &Account, position: usize, now: Moment) -> String {
+    let session = &account.checkout_sessions[position];
+    let Some(total) = session.amount_total else { return String::new() };
+    let currency = session.currency.as_deref().unwrap_or_default();
+    let mut content = String::from("<div class=\"box\">");
+    for line in &session.lines {
+        let (name, unit) = price_name(account, &line.price);
+        let rate = account.prices.get(&line.price).and_then(|price| price.rate_in(currency));
+        let (text, cost) = match line.quantity {
+            Some(quantity) => (format!("{name} × {quantity}"), rate.map_or(0, |rate| rate.amount(quantity))),
+            None => (format!("{name}, by use"), 0),
+        };
+        content.push_str(&row(&text, &(amount(cost, currency) + &unit)));
+    }
+    content.push_str(&row("To pay today", &amount(total, currency)));
+    content.push_str("</div>");
+    if let Some(end) = trial_end_of(&session.subscription_data, now.secs()) {
+        content.push_str(&format!("<p>Your trial runs until <strong>{}</strong>.</p>", instant(end)));
+    }
+    content
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_checkout_pages_have_an_id() {
+        assert_eq!(id_in("http://127.0.0.1:1/c/pay/cs_test_1").as_deref(), Some("cs_test_1"));
+        assert_eq!(id_in("http://127.0.0.1:1/c/pay/cs_test_1#x").as_deref(), Some("cs_test_1"));
+        for other in ["", "cs_test_1", "http://a/c/pay/", "http://a/c/pay/a/b", "http://a/pages/v4/abc"] {
+            assert_eq!(id_in(other), None, "{other}");
+        }
+    }
+}
