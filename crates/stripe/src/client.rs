@@ -200,7 +200,7 @@ impl Client {
         let result = outcome?.read(attempt);
         // One record that somebody else is writing is no reason to ask nothing at all.
         if let Err(ProviderError { kind: ErrorKind::Throttled(after), code, .. }) = &result
-            && code.as_deref() != Some("lock_timeout")
+            && !matches!(code.as_deref(), Some("lock_timeout" | "idempotency_key_in_use"))
             && let Some(pace) = self.pace.get()
         {
             pace.throttled(*after);

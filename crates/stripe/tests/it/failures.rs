@@ -34,7 +34,7 @@ async fn refusals_have_their_meaning_and_show_no_key() {
     for (status, word, code, kind) in [
         (402, "card_error", "card_declined", ErrorKind::Declined),
         (401, "invalid_request_error", "api_key_expired", ErrorKind::Rejected),
-        (409, "idempotency_error", "idempotency_key_in_use", ErrorKind::OutcomeUnknown),
+        (409, "idempotency_error", "idempotency_key_in_use", ErrorKind::Throttled(Duration::from_secs(2))),
         (400, "idempotency_error", "", ErrorKind::Conflict),
         (400, "invalid_request_error", "parameter_unknown", ErrorKind::Rejected),
     ] {
