@@ -172,7 +172,7 @@ pub(crate) fn plan_of<'a>(
             Err(Error::invalid("itemPriceId", "unknown_plan", format!("Unknown plan: `{id}` is not in the catalog")))
         }
     };
-    match (selection.plan, selection.price_ids.first(), &settings.default_price) {
+    match (selection.plan, selection.price_ids.first(), settings.default_prices.get(provider)) {
         (Some(name), None, _) => {
             let plan = catalog.plan(&PlanName::from(name)).ok_or_else(|| {
                 Error::invalid("plan", "unknown_plan", format!("Unknown plan: `{name}` is not in the catalog"))

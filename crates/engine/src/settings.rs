@@ -24,8 +24,8 @@ pub struct Settings {
     pub app_url: String,
     /// Other origins that people may be sent back to (`https://app.example.com`).
     pub allowed_origins: Vec<String>,
-    /// The price that a checkout sells when a request names none.
-    pub default_price: Option<PriceId>,
+    /// The price that a checkout sells when a request names none, by the organization's provider.
+    pub default_prices: BTreeMap<Provider, PriceId>,
     /// How long a checkout's loser waits for the winner's link.
     pub checkout_wait: Duration,
     /// How many of each kind are worked on at once: what deliveries are about, organizations that are told, due rows.
@@ -56,7 +56,7 @@ impl Settings {
             default_currency: "USD".parse().expect("USD is a currency"),
             app_url: app_url.into(),
             allowed_origins: Vec::new(),
-            default_price: None,
+            default_prices: BTreeMap::new(),
             checkout_wait: Duration::from_secs(10),
             workers: 32,
             gate_fresh: Duration::from_secs(1),

@@ -71,8 +71,11 @@ async fn a_choice_may_be_spelled_in_several_ways() {
 
 #[tokio::test]
 async fn nothing_at_all_is_an_empty_object() {
-    let world =
-        World::with(|settings| settings.default_price = Some("starter-plan-monthly".into()), Default::default()).await;
+    let world = World::with(
+        |settings| settings.default_prices = [("chargebee".into(), "starter-plan-monthly".into())].into(),
+        Default::default(),
+    )
+    .await;
     assert_eq!(world.post(CREATE, "").await.ok()["mode"], "hosted");
     assert_eq!(world.post(CREATE, " \n").await.ok()["mode"], "hosted");
 }
