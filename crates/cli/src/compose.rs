@@ -9,6 +9,7 @@ use tollkeeper_chargebee::Chargebee;
 use tollkeeper_http::Limits;
 use tollkeeper_scalekit::scalekit::Scalekit;
 use tollkeeper_store::{Options, Schema};
+use tollkeeper_stripe::Stripe;
 
 use crate::{clock::Clocks, config::Config};
 
@@ -32,16 +33,21 @@ pub(crate) async fn database(url: &str, migrate: bool) -> anyhow::Result<Db> {
 pub(crate) fn engine(config: Config, db: Db, clocks: &Clocks, workers: bool) -> anyhow::Result<Running> {
     let clock = Arc::new(clocks.clone());
     let scalekit = Scalekit::new(config.scalekit, clock.clone()).context("the identity provider")?;
-    let chargebee = Chargebee::new(config.chargebee).context("the billing provider")?.with_clock(clock.clone());
-    let running = Tollkeeper::builder(config.settings)
+    let mut builder = Tollkeeper::builder(config.settings)
         .database(db)
-        .clock(clock)
+        .clock(clock.clone())
         .catalog(config.catalog)
         .identity(Arc::new(scalekit))
-        .billing(Arc::new(chargebee))
-        .workers(workers)
-        .start()?;
-    Ok(running)
+        .workers(workers);
+    if let Some(chargebee) = config.chargebee {
+        let chargebee = Chargebee::new(chargebee).context("the billing provider chargebee")?;
+        builder = builder.billing(Arc::new(chargebee.with_clock(clock.clone())));
+    }
+    if let Some(stripe) = config.stripe {
+        let stripe = Stripe::new(stripe).context("the billing provider stripe")?;
+        builder = builder.billing(Arc::new(stripe.with_clock(clock)));
+    }
+    Ok(builder.start()?)
 }
 
 /// Listens, so that the address is known before anything else starts.

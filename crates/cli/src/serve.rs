@@ -42,7 +42,8 @@ pub(crate) struct Serve {
 /// Runs the server until the process is asked to end.
 pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     let vars = Vars::of_process();
-    let config = Config::read(&vars, &Flags { listen: args.listen, insecure_webhooks: args.insecure_webhooks })?;
+    let flags = Flags { listen: args.listen, insecure_webhooks: args.insecure_webhooks, takes_nothing_in: false };
+    let config = Config::read(&vars, &flags)?;
     let clocks = Clocks::default();
     let db = compose::database(&config.database_url, !args.no_migrate).await?;
     let listener = compose::listen(config.listen).await?;

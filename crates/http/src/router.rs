@@ -122,6 +122,7 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
         .route("/gate/{feature}", get(gate::gate))
         .route("/api/webhooks/{source}", post(webhook::receive))
         .route("/chargebee/webhook", post(webhook::receive_chargebee))
+        .route("/stripe/webhook", post(webhook::receive_stripe))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -24,6 +24,11 @@ pub(crate) async fn receive(
     take(&app, Source::from(source), request).await
 }
 
+/// `POST /stripe/webhook`, as a cookbook has it.
+pub(crate) async fn receive_stripe(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    take(&app, Source::from("stripe"), request).await
+}
+
 /// `POST /chargebee/webhook`, as a cookbook has it.
 pub(crate) async fn receive_chargebee(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
     take(&app, Source::from("chargebee"), request).await

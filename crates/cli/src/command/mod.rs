@@ -76,7 +76,7 @@ fn visible(text: &str) -> String {
 
 /// A sender of deliveries.
 fn source() -> impl TypedValueParser<Value = Source> {
-    PossibleValuesParser::new([tollkeeper_chargebee::NAME, "scalekit"]).map(Source::from)
+    PossibleValuesParser::new([tollkeeper_chargebee::NAME, tollkeeper_stripe::NAME, "scalekit"]).map(Source::from)
 }
 
 /// An instant of the machine's clock.

@@ -11,6 +11,7 @@ use tollkeeper_core::{
 use toml::Value;
 
 use super::{
+    billing::PRO_PRICES,
     problems::Problems,
     section::{Section, parse_span},
     vars::Vars,
@@ -154,12 +155,16 @@ fn prices(section: &Section<'_>, sells: Sells, problems: &Problems) -> Vec<Price
 
 /// Without a catalog file there are two plans: free, and pro, whose price the cookbooks' variables name.
 fn from_vars(vars: &Vars, provider: &str, problems: &Problems) -> Vec<Plan> {
-    let names = ["CHARGEBEE_PRO_ITEM_PRICE_ID", "CHARGEBEE_PLAN_ITEM_PRICE_ID"];
-    let mut ids: Vec<_> = names.iter().filter_map(|name| vars.get(&[name], problems)).collect();
+    let mut ids: Vec<(&str, String)> = Vec::new();
+    for (provider, name) in PRO_PRICES.into_iter().chain([(tollkeeper_chargebee::NAME, "CHARGEBEE_PLAN_ITEM_PRICE_ID")])
+    {
+        ids.extend(vars.get(&[name], problems).map(|id| (provider, id)));
+    }
     ids.dedup();
-    if ids.is_empty() {
+    if !ids.iter().any(|(of, _)| *of == provider) {
+        let (_, name) = PRO_PRICES.into_iter().find(|(of, _)| *of == provider).expect("every provider has a variable");
         let what = "name the price of your paid plan here, or describe your plans in a tollkeeper.toml that TOLLKEEPER_CONFIG names";
-        problems.add(names[0], format!("is not set: {what}"));
+        problems.add(name, format!("is not set: {what}"));
     }
     let interval = match vars.get(&["PRO_PRICE_INTERVAL"], problems).as_deref() {
         None | Some("month" | "monthly") => Interval::Month,
@@ -170,7 +175,7 @@ fn from_vars(vars: &Vars, provider: &str, problems: &Problems) -> Vec<Plan> {
         }
     };
     let amount = vars.get(&["PRO_PRICE_DISPLAY"], problems).map_or(0, |text| minor_units(&text));
-    let price = |id: String| Price {
+    let price = |(provider, id): (&str, String)| Price {
         id: id.into(),
         provider: provider.into(),
         interval,

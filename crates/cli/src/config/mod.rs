@@ -30,7 +30,8 @@ pub(crate) struct Config {
     pub(crate) catalog: Catalog,
     pub(crate) scalekit: tollkeeper_scalekit::scalekit::Config,
     pub(crate) organization_webhooks: bool,
-    pub(crate) chargebee: tollkeeper_chargebee::Config,
+    pub(crate) chargebee: Option<tollkeeper_chargebee::Config>,
+    pub(crate) stripe: Option<tollkeeper_stripe::Config>,
     pub(crate) operator_key: Option<SecretString>,
     pub(crate) clock_url: Option<String>,
     pub(crate) limits: tollkeeper_http::Limits,
@@ -45,12 +46,15 @@ const MOST_INTERVAL: Duration = days(30);
 pub(crate) struct Flags {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) insecure_webhooks: bool,
+    /// It takes no deliveries in, and so needs to know nothing for that.
+    pub(crate) takes_nothing_in: bool,
 }
 
 impl Flags {
-    /// Of a command that neither listens nor takes deliveries in, and so needs to know nothing for that.
+    /// Of a command that neither listens nor takes deliveries in.
     pub(crate) fn of_a_command() -> Self {
-        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), insecure_webhooks: true }
+        let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        Self { listen, takes_nothing_in: true, ..Self::default() }
     }
 }
 
@@ -76,23 +80,20 @@ impl Config {
             let root = Section::root(&table, problems);
 
             let server = Server::read(&root, vars, flags, problems);
-            let provider = vars.get(&["BILLING_PROVIDER"], problems).unwrap_or_else(|| "chargebee".to_owned());
-            if provider != tollkeeper_chargebee::NAME {
-                problems
-                    .add("BILLING_PROVIDER", format!("is `{provider}`: chargebee is what this version can talk to"));
-            }
+            let provider = billing::provider(vars, problems);
+            let providers = billing::Providers::read(&root);
             let policy = root.section("policy");
-            let catalog = catalog::read(&root, &policy, vars, &provider, problems);
+            let catalog = catalog::read(&root, &policy, vars, provider, problems);
             let section = root.section("identity");
             let mut scalekit = identity::scalekit(&section, vars, problems);
-            let defaults = Settings::new(provider.as_str().into(), server.app_url);
+            let defaults = Settings::new(provider.into(), server.app_url);
             let settings = Settings {
                 billing_roles: identity::billing_roles(&section, problems).unwrap_or(defaults.billing_roles),
                 users_are_organizations: scalekit.organization_claim == ["sub"],
                 default_currency: default_currency(&root, problems).unwrap_or(defaults.default_currency),
-                default_price: billing::default_price(vars, &catalog, &provider, problems),
+                default_prices: billing::default_prices(vars, &catalog, problems),
                 allowed_origins: server.allowed_origins,
-                requests_per_minute: billing::requests_per_minute(&root),
+                requests_per_minute: providers.requests_per_minute.clone(),
                 secrets: secrets(vars, problems),
                 preview_tolerance: policy.percent("preview_tolerance").unwrap_or(defaults.preview_tolerance),
                 reconcile_interval: reconcile_interval(&root, problems),
@@ -121,7 +122,8 @@ impl Config {
                 catalog,
                 scalekit,
                 organization_webhooks,
-                chargebee: billing::chargebee(vars, flags, server.listen, problems),
+                chargebee: billing::chargebee(vars, flags, provider, server.listen, problems),
+                stripe: billing::stripe(vars, flags, provider, providers, problems),
                 operator_key: vars.get(&["TOLLKEEPER_OPERATOR_KEY"], problems).map(SecretString::from),
                 clock_url: address::clock(vars, problems),
                 limits,

@@ -39,8 +39,89 @@ fn the_cookbooks_variables_alone_are_enough() {
     let plans: Vec<_> = config.catalog.plans().iter().map(|plan| plan.name.as_str()).collect();
     assert_eq!(plans, ["free", "pro"]);
     assert_eq!(config.settings.app_url, "https://app.example.com");
-    assert_eq!(config.settings.default_price.as_ref().map(|id| id.as_str()), Some("pro-monthly"));
+    assert_eq!(config.settings.default_prices.get("chargebee").map(|id| id.as_str()), Some("pro-monthly"));
     assert_eq!(config.database_url, "sqlite:tollkeeper.db");
+}
+
+/// With Stripe for new organizations, and no Chargebee site.
+fn stripe() -> Vec<(&'static str, &'static str)> {
+    let mut vars = good();
+    vars.retain(|(name, _)| !name.starts_with("CHARGEBEE_"));
+    vars.extend([
+        ("BILLING_PROVIDER", "stripe"),
+        ("STRIPE_SECRET_KEY", "sk_test_1"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_old, whsec_new"),
+        ("STRIPE_PRO_PRICE_ID", "price_pro"),
+        ("PRO_PRICE_DISPLAY", "$29"),
+    ]);
+    vars
+}
+
+#[test]
+fn stripes_variables_alone_are_enough() {
+    let config = read(&stripe(), "").unwrap();
+    assert!(config.chargebee.is_none());
+    assert_eq!(config.settings.billing_provider.as_str(), "stripe");
+    let stripe = config.stripe.unwrap();
+    let secrets: Vec<_> = stripe.webhook_secrets.iter().map(|secret| secret.expose_secret()).collect();
+    assert_eq!(secrets, ["whsec_old", "whsec_new"]);
+    let price = config.settings.default_prices.get("stripe").unwrap();
+    let plan = config.catalog.plan_of(&"stripe".into(), price).unwrap();
+    assert_eq!((plan.name.as_str(), plan.prices[0].amount), ("pro", 2_900));
+}
+
+#[test]
+fn both_providers_may_be_named_at_once() {
+    let mut vars = stripe();
+    vars.extend(good().into_iter().filter(|(name, _)| name.starts_with("CHARGEBEE_")));
+    let config = read(&vars, "").unwrap();
+    assert!(config.chargebee.is_some() && config.stripe.is_some());
+    assert_eq!(config.catalog.plan(&"pro".into()).unwrap().prices.len(), 2);
+    assert_eq!(config.settings.default_prices.len(), 2);
+    // Half of a second provider is a mistake, not a choice.
+    vars.retain(|(name, _)| *name != "STRIPE_WEBHOOK_SECRET" && *name != "CHARGEBEE_API_KEY");
+    let found = problems(&vars, "");
+    assert!(found.len() == 2 && found[0].contains("CHARGEBEE_API_KEY") && found[1].contains("STRIPE_WEBHOOK_SECRET"));
+}
+
+#[test]
+fn everything_that_stripe_lacks_is_named_at_once() {
+    let mut vars = stripe();
+    vars.retain(|(name, _)| !name.starts_with("STRIPE_"));
+    vars.push(("STRIPE_API_URL", "ftp://example.com"));
+    let found = problems(&vars, "[providers.stripe]\ncardless_trials = 'never'\nautomatic_tax = 1").join("\n");
+    for name in [
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+        "STRIPE_PRO_PRICE_ID",
+        "STRIPE_API_URL",
+        "providers.stripe.cardless_trials: is `never`: cancel or pause or create_invoice is wanted",
+        "providers.stripe.automatic_tax",
+    ] {
+        assert!(found.contains(name), "{name} is not in\n{found}");
+    }
+    assert!(!found.contains("CHARGEBEE"), "{found}");
+}
+
+#[test]
+fn what_stripes_pages_offer_is_said_in_the_file() {
+    let file = "
+        [providers.stripe]
+        requests_per_minute = 900
+        allow_promotion_codes = true
+        automatic_tax = true
+        cardless_trials = 'pause'
+        portal_configuration = 'bpc_1'
+    ";
+    let config = read(&stripe(), file).unwrap();
+    assert_eq!(config.settings.requests_per_minute.get("stripe"), Some(&900));
+    let options = tollkeeper_stripe::Options {
+        allow_promotion_codes: true,
+        automatic_tax: true,
+        cardless_trials: Some(tollkeeper_stripe::MissingMethod::Pause),
+        portal_configuration: Some("bpc_1".into()),
+    };
+    assert_eq!(config.stripe.unwrap().options, options);
 }
 
 #[test]
@@ -121,6 +202,8 @@ fn secret_and_publishable_keys_in_each_others_place_stop_the_start() {
         ("CHARGEBEE_PUBLISHABLE_KEY", "test_key"),
     ] {
         let mut vars = good();
+        vars.extend([("STRIPE_SECRET_KEY", "sk_test_2"), ("STRIPE_WEBHOOK_SECRET", "whsec_1")]);
+        vars.retain(|(known, _)| *known != name);
         vars.push((name, value));
         let found = problems(&vars, "");
         assert!(found.len() == 1 && found[0].starts_with(name), "{found:?}");
@@ -277,7 +360,7 @@ fn a_wrong_value_is_named_with_what_is_wanted() {
         ("[providers.chargebee]\nrequests_per_minute = 0", "providers.chargebee.requests_per_minute: is 0: 1 to 60000"),
         ("[providers.chargebee]\nrequests_per_minute = 60001", "providers.chargebee.requests_per_minute: is 60001"),
         ("[providers.chargebee]\nrate = 1", "providers.chargebee.rate: is not a setting"),
-        ("[providers.abacus]\nrequests_per_minute = 1", "providers.abacus: is not a setting: chargebee are"),
+        ("[providers.abacus]\nrequests_per_minute = 1", "providers.abacus: is not a setting: chargebee, stripe are"),
         ("[reconcile]\ninterval = '10'", "reconcile.interval: is `10`: a time such as"),
         ("[reconcile]\ninterval = '31d'", "reconcile.interval: is more than 30d"),
         ("[reconcile]\ninterval = -1", "reconcile.interval: is an integer: a time such as"),

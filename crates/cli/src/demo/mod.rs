@@ -20,7 +20,7 @@ use crate::{
     clock::Clocks,
     compose,
     config::{Config, Flags, Problems, Vars, file},
-    sandbox::{Secrets, random_hex, webhooks, write_private},
+    sandbox::{Provider, Secrets, random_hex, webhooks, write_private},
     serve::http_config,
 };
 
@@ -43,8 +43,8 @@ pub(crate) struct Demo {
     #[arg(long, default_value = "127.0.0.1:4010")]
     sandbox_listen: SocketAddr,
     /// The billing provider to play with
-    #[arg(long, default_value = "chargebee", value_parser = ["chargebee"])]
-    provider: String,
+    #[arg(long, value_enum, default_value_t = Provider::Chargebee)]
+    provider: Provider,
     /// The database; a file in the demo's folder unless given
     #[arg(long)]
     database: Option<String>,
@@ -64,6 +64,8 @@ pub(crate) struct Scene {
     pub(crate) app: String,
     pub(crate) sandbox: String,
     pub(crate) operator_key: String,
+    pub(crate) provider: Provider,
+    /// The secret key of the billing provider.
     pub(crate) billing_key: String,
     pub(crate) users_are_organizations: bool,
     pub(crate) organization_webhooks: bool,
@@ -92,7 +94,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         .await?;
 
     let settings_file = folder.path.join("demo.toml");
-    let env = secrets.env(sandbox.url(), &app, &args.provider, Some(&settings_file));
+    let env = secrets.env(sandbox.url(), &app, args.provider, Some(&settings_file));
     let table = settings()?;
     write_private(&settings_file, &table.to_string())?;
     let config = Config::of(&table, &Vars::default().with(env.clone()), &Flags::default(), Problems::default())?;
@@ -101,7 +103,11 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         app: app.clone(),
         sandbox: sandbox.url().to_owned(),
         operator_key: secrets.operator_key.clone(),
-        billing_key: env["CHARGEBEE_API_KEY"].clone(),
+        provider: args.provider,
+        billing_key: match args.provider {
+            Provider::Chargebee => env["CHARGEBEE_API_KEY"].clone(),
+            Provider::Stripe => env["STRIPE_SECRET_KEY"].clone(),
+        },
         users_are_organizations: config.settings.users_are_organizations,
         organization_webhooks: config.organization_webhooks,
         engine: if db.is_postgres() { "Postgres" } else { "SQLite" }.to_owned(),
@@ -114,7 +120,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
     let told = json!({
         "appUrl": app,
         "sandboxUrl": sandbox.url(),
-        "provider": args.provider,
+        "provider": args.provider.name(),
         "databaseUrl": database_url,
         "operatorKey": secrets.operator_key,
         "env": env,
@@ -227,7 +233,7 @@ You are jane@acme.test, administrator of Acme Inc. Who am I, and what can I buy?
 
   curl -s -H @{header} {app}/api/session
 
-Start a checkout, open its `url` in a browser, and pay with 4111 1111 1111 1111:
+Start a checkout, open its `url` in a browser, and pay with {card}:
 
   curl -s -H @{header} -d '{{\"plan\":\"growth\",\"seats\":5}}' -H 'Content-Type: application/json' {app}/api/subscription/create
 
@@ -237,6 +243,7 @@ May Acme use single sign-on? 402 before the checkout, 200 after it:
 
 Ctrl-C ends the demo.",
         version = env!("CARGO_PKG_VERSION"),
+        card = scene.provider.card(),
         folder = folder.display(),
     );
     Ok(())

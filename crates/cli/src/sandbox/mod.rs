@@ -1,5 +1,6 @@
 //! The sandbox as a process of its own, and as part of a demo.
 
+mod provider;
 mod trigger;
 
 use std::{
@@ -14,9 +15,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, StripeAccount, Webhooks};
+use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, StripeAccount, Unpaid, Webhooks};
 
 use crate::{clock, compose, demo};
+pub(crate) use provider::Provider;
 
 /// Flags of `sandbox`.
 #[derive(Debug, clap::Args)]
@@ -43,8 +45,8 @@ struct World {
     #[arg(long, default_value = "http://127.0.0.1:3000")]
     app_url: String,
     /// The billing provider that the server is told to use
-    #[arg(long, default_value = "chargebee", value_parser = ["chargebee"])]
-    provider: String,
+    #[arg(long, value_enum, default_value_t = Provider::Chargebee)]
+    provider: Provider,
     /// Write everything that `serve` needs into this file, as lines NAME=value, once the sandbox listens
     #[arg(long)]
     env_file: Option<PathBuf>,
@@ -55,6 +57,7 @@ struct World {
 pub(crate) struct Secrets {
     scalekit: ScalekitAccount,
     chargebee: ChargebeeAccount,
+    stripe: StripeAccount,
     tollkeeper: String,
     pub(crate) operator_key: String,
 }
@@ -76,6 +79,11 @@ impl Secrets {
                 gateway_account_id: "gw_sandbox".into(),
                 cancels_unpaid: false,
             },
+            stripe: StripeAccount {
+                secret_key: format!("sk_test_{}", random_hex::<24>()),
+                webhook_secret: format!("whsec_{}", random_hex::<24>()),
+                unpaid: Unpaid::MarkUnpaid,
+            },
             tollkeeper: random_hex::<32>(),
             operator_key: format!("tko_{}", random_hex::<24>()),
         }
@@ -93,7 +101,7 @@ impl Secrets {
             on_offset: Arc::new(on_offset),
             scalekit: self.scalekit.clone(),
             chargebee: self.chargebee.clone(),
-            stripe: StripeAccount::default(),
+            stripe: self.stripe.clone(),
             seed: u64::from_le_bytes(random()),
         };
         Sandbox::start(config).await.context("starting the sandbox")
@@ -104,12 +112,12 @@ impl Secrets {
         &self,
         sandbox: &str,
         app_url: &str,
-        provider: &str,
+        provider: Provider,
         config: Option<&Path>,
     ) -> BTreeMap<String, String> {
         let pairs = [
             ("APP_URL", app_url),
-            ("BILLING_PROVIDER", provider),
+            ("BILLING_PROVIDER", provider.name()),
             ("SCALEKIT_ENV_URL", sandbox),
             ("SCALEKIT_CLIENT_ID", &self.scalekit.client_id),
             ("SCALEKIT_CLIENT_SECRET", &self.scalekit.client_secret),
@@ -121,6 +129,9 @@ impl Secrets {
             ("CHARGEBEE_GATEWAY_ACCOUNT_ID", &self.chargebee.gateway_account_id),
             ("CHARGEBEE_WEBHOOK_USERNAME", &self.chargebee.webhook_username),
             ("CHARGEBEE_WEBHOOK_PASSWORD", &self.chargebee.webhook_password),
+            ("STRIPE_SECRET_KEY", &self.stripe.secret_key),
+            ("STRIPE_WEBHOOK_SECRET", &self.stripe.webhook_secret),
+            ("STRIPE_API_URL", sandbox),
             ("TOLLKEEPER_SECRET", &self.tollkeeper),
             ("TOLLKEEPER_OPERATOR_KEY", &self.operator_key),
             ("TOLLKEEPER_CLOCK_URL", &format!("{sandbox}/sandbox/clock")),
@@ -138,7 +149,7 @@ pub(crate) fn webhooks(app_url: &str, organizations: bool) -> Webhooks {
     Webhooks {
         scalekit: organizations.then(|| format!("{app_url}/api/webhooks/scalekit")),
         chargebee: Some(format!("{app_url}/api/webhooks/chargebee")),
-        stripe: None,
+        stripe: Some(format!("{app_url}/api/webhooks/stripe")),
     }
 }
 
@@ -163,7 +174,7 @@ async fn serve(args: World) -> anyhow::Result<()> {
         }
         write_private(&catalog, demo::CATALOG)?;
         let lines: String = secrets
-            .env(sandbox.url(), app_url, &args.provider, Some(&catalog))
+            .env(sandbox.url(), app_url, args.provider, Some(&catalog))
             .iter()
             .map(|(name, value)| format!("{name}={value}\n"))
             .collect();

@@ -6,8 +6,6 @@ use serde_json::{Value, json};
 
 use super::{DAY, Walk, until};
 
-const CARD: &str = "4111 1111 1111 1111";
-
 impl Walk<'_> {
     pub(super) async fn customer_from_webhook(&mut self) -> anyhow::Result<()> {
         if !self.scene.organization_webhooks {
@@ -64,7 +62,7 @@ impl Walk<'_> {
     }
 
     pub(super) async fn paid(&mut self) -> anyhow::Result<()> {
-        let pay = json!({ "url": self.checkout["url"], "card": CARD });
+        let pay = json!({ "url": self.checkout["url"], "card": self.scene.provider.card() });
         let paid = self.sandbox(Method::POST, "/sandbox/hosted/complete", pay).await?;
         self.redirect = paid["redirectUrl"].as_str().context("the page leads back")?.to_owned();
         let home = format!("{}/api/subscription/success", self.scene.app);
@@ -84,6 +82,8 @@ impl Walk<'_> {
             subscription["id"] == self.checkout["subscriptionId"],
             "the row of the checkout became the subscription"
         );
+        let held = self.truth("subscriptions").await?;
+        self.bought = held[0]["id"].as_str().context("what was bought has an id at the provider")?.to_owned();
         let back = self.client.get(&self.redirect).send().await?;
         let target = back.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default();
         ensure!(back.status() == StatusCode::SEE_OTHER, "the way back answers {}", back.status());
@@ -112,7 +112,7 @@ impl Walk<'_> {
 
     pub(super) async fn subscribe_again(&mut self) -> anyhow::Result<()> {
         let first = self.app(Method::POST, "/api/subscription/create", json!({ "plan": "growth" })).await?.ok()?;
-        let pay = json!({ "url": first["url"], "card": CARD });
+        let pay = json!({ "url": first["url"], "card": self.scene.provider.card() });
         self.sandbox(Method::POST, "/sandbox/hosted/complete", pay).await?;
         let subscription = self.wait_for("active").await?;
         ensure!(subscription["trialEnd"].is_null(), "a trial is given once: {subscription}");

@@ -5,12 +5,16 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Answer, DAY, Walk, until};
+use crate::sandbox::Provider;
 
 /// How much a charge may differ from what was shown a moment before, in minor units: time goes on between the two.
 const ROUNDING: u64 = 2;
 
-/// More than any month, so that a period ends within.
-const MONTH: u64 = 31 * DAY + 60;
+/// Stripe leaves an invoice open to changes for an hour before it asks for the money.
+const DRAFT: u64 = 2 * 60 * 60;
+
+/// More than any month, so that a period ends within, and is paid or not.
+const MONTH: u64 = 31 * DAY + DRAFT;
 
 impl Walk<'_> {
     pub(super) async fn upgrade(&mut self) -> anyhow::Result<()> {
@@ -21,7 +25,7 @@ impl Walk<'_> {
         change["previewToken"] = shown["previewToken"].clone();
         let subscription = self.updated(change).await?;
         ensure!(subscription["plan"] == "scale" && subscription["seats"] == 6, "it is {subscription}");
-        self.sells("scale-plan-monthly", 6).await?;
+        self.sells("scale", 6).await?;
         let charged = self.charged().await?;
         ensure!(charged.abs_diff(due) <= ROUNDING, "{charged} was charged, and {due} shown");
         self.gate("/gate/audit_log", StatusCode::OK).await?;
@@ -33,7 +37,7 @@ impl Walk<'_> {
     pub(super) async fn more_seats(&mut self) -> anyhow::Result<()> {
         let subscription = self.updated(json!({ "seats": 8 })).await?;
         ensure!(subscription["plan"] == "scale" && subscription["seats"] == 8, "it is {subscription}");
-        self.sells("scale-plan-monthly", 8).await?;
+        self.sells("scale", 8).await?;
         let same = self.app(Method::POST, "/api/subscription/update", json!({ "seats": 8 })).await?;
         ensure!(same.status == StatusCode::BAD_REQUEST, "a change of nothing answers {}", same.status);
         self.done("more seats", "8 here and at the provider; the same again is refused");
@@ -46,7 +50,7 @@ impl Walk<'_> {
         ensure!(subscription["plan"] == "scale", "it is smaller already: {subscription}");
         ensure!(scheduled["plan"] == "starter", "nothing is scheduled: {subscription}");
         ensure!(scheduled["at"] == subscription["periodEnd"], "it waits for another time: {subscription}");
-        self.sells("scale-plan-monthly", 8).await?;
+        self.sells("scale", 8).await?;
         let restored = self.app(Method::POST, "/api/subscription/restore", json!({})).await?.ok()?;
         let restored = &restored["subscription"];
         ensure!(restored["scheduledChange"].is_null(), "it is still scheduled: {restored}");
@@ -59,7 +63,7 @@ impl Walk<'_> {
         self.gate("/gate/audit_log", StatusCode::OK).await?;
         self.advance(MONTH).await?;
         self.wait_until("growth with 5 seats", |row| row["plan"] == "growth" && row["seats"] == 5).await?;
-        self.sells("growth-plan-monthly", 5).await?;
+        self.sells("growth", 5).await?;
         until("the gate of what growth lacks is closed", || async {
             let answer = self.app(Method::GET, "/gate/audit_log", Value::Null).await?;
             Ok(answer.status == StatusCode::PAYMENT_REQUIRED)
@@ -82,7 +86,7 @@ impl Walk<'_> {
     }
 
     pub(super) async fn payment_fails(&mut self) -> anyhow::Result<()> {
-        let dashboard = format!("/sandbox/subscriptions/{}", self.bought());
+        let dashboard = format!("/sandbox/subscriptions/{}", self.bought);
         self.sandbox(Method::POST, &dashboard, json!({ "failNextPayment": true })).await?;
         self.advance(MONTH).await?;
         let row = self.wait_for("past_due").await?;
@@ -95,7 +99,7 @@ impl Walk<'_> {
 
     pub(super) async fn recovered(&mut self) -> anyhow::Result<()> {
         // The provider's next attempt.
-        self.advance(3 * DAY + 60).await?;
+        self.advance(3 * DAY + DRAFT).await?;
         let row = self.wait_for("active").await?;
         ensure!(row["access"]["until"].is_null(), "the grace is over: {row}");
         self.gate_is_open("paid → active").await
@@ -114,20 +118,33 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The provider must sell so many of this price.
-    async fn sells(&self, price: &str, seats: i64) -> anyhow::Result<()> {
+    /// The provider must sell so many seats of this plan.
+    async fn sells(&self, plan: &str, seats: i64) -> anyhow::Result<()> {
         let row = self.truth_of_bought().await?;
+        let price = self.scene.provider.monthly(plan);
         let plan = &row["items"][0]["priceId"];
-        ensure!(*plan == price && row["seats"] == seats, "the provider sells {} of {plan}", row["seats"]);
+        ensure!(*plan == price.as_str() && row["seats"] == seats, "the provider sells {} of {plan}", row["seats"]);
         Ok(())
     }
 
     /// What the provider's newest invoice charged, in minor units.
     async fn charged(&self) -> anyhow::Result<i64> {
-        let query = format!("subscription_id[is]={}&sort_by[desc]=date&limit=1", self.bought());
-        let request = self.client.get(format!("{}/api/v2/invoices?{query}", self.scene.sandbox));
-        let request = request.basic_auth(&self.scene.billing_key, Some(""));
-        let invoices = Answer::of(request.send().await?).await?.ok()?;
-        invoices["list"][0]["invoice"]["amount_paid"].as_i64().context("the provider has an invoice")
+        let (app, id) = (&self.scene.sandbox, &self.bought);
+        let request = match self.scene.provider {
+            Provider::Chargebee => {
+                let url = format!("{app}/api/v2/invoices?subscription_id[is]={id}&sort_by[desc]=date&limit=1");
+                self.client.get(url).basic_auth(&self.scene.billing_key, Some(""))
+            }
+            Provider::Stripe => {
+                let url = format!("{app}/v1/invoices?subscription={id}&limit=1");
+                self.client.get(url).bearer_auth(&self.scene.billing_key)
+            }
+        };
+        let page = Answer::of(request.send().await?).await?.ok()?;
+        let newest = match self.scene.provider {
+            Provider::Chargebee => &page["list"][0]["invoice"],
+            Provider::Stripe => &page["data"][0],
+        };
+        newest["amount_paid"].as_i64().context("the provider has an invoice")
     }
 }

@@ -47,7 +47,8 @@ impl Walk<'_> {
         };
         until("every subscription is cancelled at the provider", || async {
             let subscriptions = self.truth("subscriptions").await?;
-            Ok(subscriptions.len() == 2 && subscriptions.iter().all(|row| row["status"] == "cancelled"))
+            let over = self.scene.provider.word("cancelled");
+            Ok(subscriptions.len() == 2 && subscriptions.iter().all(|row| row["status"] == over))
         })
         .await?;
         until("the gate is closed", || async {

@@ -23,7 +23,7 @@ const DAY: u64 = 24 * 60 * 60;
 /// Plays the main job. An error is the first check that failed.
 pub(crate) async fn play(scene: &Scene) -> anyhow::Result<()> {
     let mut walk = Walk::begin(scene).await?;
-    println!("The main job on {}, {}.\n", scene.engine, walk.mode());
+    println!("The main job on {} with {}, {}.\n", scene.engine, scene.provider.name(), walk.mode());
     walk.customer_from_webhook().await?;
     walk.session().await?;
     walk.gate_is_closed("gate closed", "no subscription yet").await?;
@@ -58,6 +58,8 @@ struct Walk<'a> {
     token: String,
     checkout: Value,
     redirect: String,
+    /// What the provider calls the subscription that was bought first.
+    bought: String,
     steps: usize,
 }
 
@@ -71,6 +73,7 @@ impl<'a> Walk<'a> {
             token: String::new(),
             checkout: Value::Null,
             redirect: String::new(),
+            bought: String::new(),
             steps: 0,
         };
         let organization = match scene.users_are_organizations {
@@ -141,18 +144,13 @@ impl<'a> Walk<'a> {
     /// The provider's own view of what was bought must have this status.
     async fn agrees(&self, status: &str) -> anyhow::Result<()> {
         let row = self.truth_of_bought().await?;
-        ensure!(row["status"] == status, "the provider says {}", row["status"]);
+        ensure!(row["status"] == self.scene.provider.word(status), "the provider says {}", row["status"]);
         Ok(())
-    }
-
-    /// The id of what was bought first.
-    fn bought(&self) -> &str {
-        self.checkout["subscriptionId"].as_str().unwrap_or_default()
     }
 
     async fn truth_of_bought(&self) -> anyhow::Result<Value> {
         let rows = self.truth("subscriptions").await?;
-        rows.into_iter().find(|row| row["id"] == self.bought()).context("the provider knows it")
+        rows.into_iter().find(|row| row["id"] == self.bought.as_str()).context("the provider knows it")
     }
 
     async fn customers(&self) -> anyhow::Result<Vec<Value>> {
