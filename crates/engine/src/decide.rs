@@ -34,6 +34,9 @@ pub(crate) const SINKS: [&str; 1] = ["hooks"];
 pub(crate) struct Deliveries {
     pub(crate) source: Source,
     pub(crate) ids: Vec<EventId>,
+    /// What they made us fetch has no version of the provider's. Where it is what the row says already, the organization
+    /// gets its next version all the same: somebody may have asked before us and be slow, with an older answer in hand.
+    pub(crate) unordered: bool,
 }
 
 /// A decision with all that is needed to write it together with what others decide meanwhile, as [`Tollkeeper::save`] does
@@ -163,7 +166,15 @@ async fn write(
     all: &[(Decision<'_>, Option<&Deliveries>)],
     now: Timestamp,
 ) -> Result<Vec<Option<i64>>, tollkeeper_store::Error> {
-    let (changes, same): (Vec<_>, Vec<_>) = all.iter().map(|(it, _)| *it).partition(|it| it.transition.changed);
+    let (mut changes, mut confirmed, mut same) = (Vec::new(), Vec::new(), Vec::new());
+    for (decision, deliveries) in all {
+        let unordered = deliveries.is_some_and(|deliveries| deliveries.unordered);
+        match decision.transition.changed {
+            true => changes.push(*decision),
+            false if unordered => confirmed.push(*decision),
+            false => same.push(*decision),
+        }
+    }
     let id = |decision: &Decision<'_>| decision.before.organization.id.clone();
     let mut versions = HashMap::new();
     if !changes.is_empty() {
@@ -172,6 +183,12 @@ async fn write(
             account::Saved::Written { seq } => Some((id(decision), seq)),
             account::Saved::Lost => None,
         }));
+    }
+    if !confirmed.is_empty() {
+        let organizations: Vec<_> = confirmed.iter().map(|it| &it.before.organization).collect();
+        let still = organization::confirm(tx, &organizations).await?;
+        let still = confirmed.iter().filter(|it| still.contains(&it.before.organization.id));
+        versions.extend(still.map(|it| (id(it), it.before.organization.version + 1)));
     }
     if !same.is_empty() {
         let known = organization::versions(tx.c(), same.iter().map(|it| &it.before.organization.id)).await?;

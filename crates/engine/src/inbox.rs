@@ -111,7 +111,7 @@ impl Tollkeeper {
         if !reads.is_empty() {
             let hints: Vec<_> = reads.iter().map(|(read, _)| &read.hint).collect();
             let ids = told.iter().map(|row| row.event_id.clone()).collect();
-            let deliveries = Deliveries { source: source.clone(), ids };
+            let deliveries = Deliveries { source: source.clone(), ids, unordered: false };
             match self.answer(source, &Subject::parse(subject), &hints, &deliveries).await {
                 Ok(Fate::Settled) => {}
                 Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await?,
@@ -231,7 +231,7 @@ impl Tollkeeper {
     }
 
     async fn close(&self, deliveries: &Deliveries, why: &str, ignored: bool) -> Result<(), Error> {
-        let Deliveries { source, ids } = deliveries;
+        let Deliveries { source, ids, .. } = deliveries;
         self.inner
             .db
             .write(|tx| {

@@ -127,7 +127,9 @@ impl Tollkeeper {
                 continue;
             }
             let transition = reduce(&account, Some(&snapshot), &self.catalog(), now)?;
-            let (cause, deliveries) = (cause.clone(), deliveries.cloned());
+            let unordered = snapshot.version.is_none();
+            let deliveries = deliveries.map(|them| Deliveries { unordered, ..them.clone() });
+            let cause = cause.clone();
             let decided = Arc::new(Decided { before: account, transition, cause, deliveries });
             if self.together(decided.clone()).await? {
                 return Ok(Arc::unwrap_or_clone(decided).transition);

@@ -121,6 +121,15 @@ pub(crate) async fn save_all(tx: &mut Tx, all: &[(&Organization, i64)]) -> Resul
         .await
 }
 
+/// Gives each its next version and changes nothing else, where the row still has the version that is given; answers those
+/// that had it.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn confirm(tx: &mut Tx, all: &[&Organization]) -> Result<HashSet<OrganizationId>, Error> {
+    save_all(tx, &all.iter().map(|organization| (*organization, organization.version)).collect::<Vec<_>>()).await
+}
+
 /// Takes [`save`] back within its own transaction: the row is again what it was, version and all.
 pub(crate) async fn unsave(tx: &mut Tx, before: &Organization) -> Result<(), Error> {
     put(tx, &[(before, before.version + 1, before.version)]).await.map(|_| ())

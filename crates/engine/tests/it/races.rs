@@ -189,6 +189,29 @@ both_engines! {
         assert_eq!(world.hooks.count(ORG, "subscription.updated"), 2, "each state once");
     }
 
+    async fn a_state_that_came_back_is_not_overwritten_by_a_slow_answer_from_between(db: TestDb) {
+        let world = World::new(&db).await;
+        let (id, bought) = world.subscribe(ORG, "starter").await;
+        let seats = world.row(ORG, &id).await.seats;
+        // A provider whose states have no versions: nothing says which of two is newer.
+        world.billing.change(&bought, |it| it.version = None);
+        world.tell("ev_1", bought.as_str()).await;
+        world.settled("ev_1").await;
+
+        world.billing.change(&bought, |it| it.items[0].quantity = 9);
+        let stop = Arc::new(Stop::default());
+        world.billing.next("subscription", Outcome::Answered(stop.clone()));
+        let (engine, landed) = (world.engine().clone(), id.clone());
+        let slow = tokio::spawn(async move { engine.land(&landed).await });
+        stop.reached().await;
+        world.billing.change(&bought, |it| it.items[0].quantity = 1);
+        world.tell("ev_2", bought.as_str()).await;
+        world.settled("ev_2").await;
+        stop.release();
+        slow.await.unwrap().unwrap();
+        assert_eq!((world.row(ORG, &id).await.seats, seats), (Some(1), Some(1)));
+    }
+
     async fn clicking_twice_cancels_once(db: TestDb) {
         let world = World::new(&db).await;
         world.subscribe(ORG, "starter").await;
