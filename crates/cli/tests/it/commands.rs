@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tollkeeper_store::inbox;
 use tollkeeper_testkit::process::until;
 
-use crate::support::{Answer, CARD, World, run, tollkeeper};
+use crate::support::{Answer, World, run, tollkeeper};
 
 /// A command that ends by itself, with everything the server knows.
 fn command(world: &World, database: &str, args: &[&str]) -> Command {
@@ -142,7 +142,7 @@ tollkeeper_testkit::both_engines! {
         let organization = world.organization("Acme Inc").await;
         let admin = world.admin(&server, &organization).await;
         let started = admin.create(json!({ "plan": "growth", "seats": 5, "trial": false })).await.ok();
-        world.pay(&started["url"], CARD).await;
+        world.pay(&started["url"]).await;
         admin.subscription_is("active").await;
         world.delivered(&organization).await;
         let nothing = told(&world, db.url(), &["reconcile", "--full"]);
@@ -213,7 +213,7 @@ fn what_a_command_cannot_do_is_said_before_anything_is_touched() {
         (&["replay"], "--event"),
         (&["replay", "--source", "chargebee"], "--dead"),
         (&["replay", "--event", "ev_1"], "--source"),
-        (&["replay", "--source", "abacus", "--dead"], "chargebee, scalekit"),
+        (&["replay", "--source", "abacus", "--dead"], "chargebee, stripe, scalekit"),
         (&["replay", "--from", "yesterday"], "2026-01-31T12:00:00Z"),
         (&["replay", "--dead", "--closed"], "cannot be used with"),
         (&["replay", "--dead", "--from", "2026-01-01T00:00:00Z"], "cannot be used with"),

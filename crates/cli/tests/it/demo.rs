@@ -16,6 +16,7 @@ use tollkeeper_testkit::{
     process::{Process, free_address, until},
 };
 
+use crate::provider::{Provider, everywhere};
 use crate::support::{Answer, client, run, tollkeeper};
 
 const ANYWHERE: [&str; 4] = ["--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"];
@@ -86,7 +87,14 @@ async fn the_demos_file_tells_everything_and_only_to_its_owner() {
         assert!(told[key].is_string(), "{key} is missing: {told}");
     }
     let env = told["env"].as_object().unwrap();
-    for name in ["APP_URL", "SCALEKIT_ENV_URL", "CHARGEBEE_API_KEY", "TOLLKEEPER_SECRET", "TOLLKEEPER_OPERATOR_KEY"] {
+    for name in [
+        "APP_URL",
+        "SCALEKIT_ENV_URL",
+        "CHARGEBEE_API_KEY",
+        "STRIPE_SECRET_KEY",
+        "TOLLKEEPER_SECRET",
+        "TOLLKEEPER_OPERATOR_KEY",
+    ] {
         assert!(env.get(name).is_some_and(Value::is_string), "{name} is missing");
     }
     ended_cleanly(process).await;
@@ -190,22 +198,25 @@ tollkeeper_testkit::both_engines! {
         assert!(organization::get(conn.c(), &theirs.id).await.unwrap().is_some());
     }
 
-    async fn the_walkthrough_holds(db: TestDb) {
-        walk(&db, None);
+}
+
+everywhere! {
+    async fn the_walkthrough_holds(db: TestDb, provider: Provider) {
+        walk(&db, provider, None);
     }
 
-    async fn the_walkthrough_holds_where_every_user_is_an_organization(db: TestDb) {
-        walk(&db, Some("[identity]\norganization_claim = \"sub\"\n"));
+    async fn the_walkthrough_holds_where_every_user_is_an_organization(db: TestDb, provider: Provider) {
+        walk(&db, provider, Some("[identity]\norganization_claim = \"sub\"\n"));
     }
 
-    async fn the_walkthrough_holds_without_organization_webhooks(db: TestDb) {
-        walk(&db, Some("[identity]\nwebhooks = false\n"));
+    async fn the_walkthrough_holds_without_organization_webhooks(db: TestDb, provider: Provider) {
+        walk(&db, provider, Some("[identity]\nwebhooks = false\n"));
     }
 }
 
-fn walk(db: &TestDb, config: Option<&str>) {
+fn walk(db: &TestDb, provider: Provider, config: Option<&str>) {
     let folder = TempDir::new().unwrap();
-    let mut command = demo(&["--walkthrough", "--database", db.url()]);
+    let mut command = demo(&["--walkthrough", "--provider", provider.name(), "--database", db.url()]);
     if let Some(text) = config {
         let path = folder.path().join("tollkeeper.toml");
         fs::write(&path, text).unwrap();

@@ -8,18 +8,19 @@ use tollkeeper_store::{history, outbox};
 use tollkeeper_testkit::process::until;
 
 use crate::{
-    support::{CARD, CUSTOMERS, NEW_PAGE, World, inbox_rows, worked_off},
+    provider::everywhere,
+    support::{World, inbox_rows, worked_off},
     wire::{Fault, Wire},
 };
 
-tollkeeper_testkit::both_engines! {
-    async fn what_was_acknowledged_before_the_kill_happens_after_it_and_once(db: TestDb) {
-        let world = World::start().await;
+everywhere! {
+    async fn what_was_acknowledged_before_the_kill_happens_after_it_and_once(db: TestDb, provider: Provider) {
+        let world = World::of(provider).await;
         let mut server = world.serve(db.url(), &["--no-workers"]).await;
         let organization = world.organization("Acme Inc").await;
         let admin = world.admin(&server, &organization).await;
         let started = admin.create(json!({ "plan": "growth", "seats": 5 })).await.ok();
-        world.pay(&started["url"], CARD).await;
+        world.pay(&started["url"]).await;
         world.delivered(&organization).await;
         assert_eq!(admin.gate("sso").await, 402, "nobody works on deliveries yet");
         server.process.kill();
@@ -65,10 +66,10 @@ tollkeeper_testkit::both_engines! {
         drop(server);
     }
 
-    async fn a_kill_amid_first_checkouts_leaves_one_customer_and_one_open_checkout(db: TestDb) {
-        let world = World::start().await;
+    async fn a_kill_amid_first_checkouts_leaves_one_customer_and_one_open_checkout(db: TestDb, provider: Provider) {
+        let world = World::of(provider).await;
         let mut server = world.serve(db.url(), &[]).await;
-        for moment in [CUSTOMERS, NEW_PAGE] {
+        for moment in [world.provider.customers(), world.provider.new_page()] {
             let organization = world.organization("Acme Inc").await;
             let admin = world.admin(&server, &organization).await;
             let choice = json!({ "plan": "growth", "seats": 5 });
@@ -103,14 +104,14 @@ tollkeeper_testkit::both_engines! {
         }
     }
 
-    async fn the_work_of_a_killed_process_is_taken_over_within_seconds(db: TestDb) {
-        let mut world = World::start().await;
+    async fn the_work_of_a_killed_process_is_taken_over_within_seconds(db: TestDb, provider: Provider) {
+        let mut world = World::of(provider).await;
         let wire = Wire::tap(&mut world).await;
         let mut server = world.serve(db.url(), &[]).await;
-        wire.set(Fault::SilenceAfterTheWork(CUSTOMERS));
+        wire.set(Fault::SilenceAfterTheWork(world.provider.customers()));
         let organization = world.organization("Acme Inc").await;
         until("a worker is at the provider", async || {
-            (!world.posts_about(CUSTOMERS, &organization).await.is_empty()).then_some(())
+            (!world.posts_about(world.provider.customers(), &organization).await.is_empty()).then_some(())
         })
         .await;
         server.process.kill();
@@ -121,14 +122,14 @@ tollkeeper_testkit::both_engines! {
         drop(server);
     }
 
-    async fn a_page_whose_answer_died_with_the_process_is_found_and_not_made_again(db: TestDb) {
-        let mut world = World::start().await;
+    async fn a_page_whose_answer_died_with_the_process_is_found_and_not_made_again(db: TestDb, provider: Provider) {
+        let mut world = World::of(provider).await;
         let wire = Wire::tap(&mut world).await;
         let mut server = world.serve(db.url(), &[]).await;
         let organization = world.organization("Acme Inc").await;
         let admin = world.admin(&server, &organization).await;
         let choice = json!({ "plan": "growth", "seats": 5 });
-        wire.set(Fault::SilenceAfterTheWork(NEW_PAGE));
+        wire.set(Fault::SilenceAfterTheWork(world.provider.new_page()));
         let caller = tokio::spawn(admin.checkout(&choice));
         until("the page is made", async || (world.pages_made(&organization).await == 1).then_some(())).await;
         server.process.kill();
@@ -140,7 +141,7 @@ tollkeeper_testkit::both_engines! {
         assert_eq!(world.pages_made(&organization).await, 1);
         let rows = admin.subscriptions(true).await;
         assert_eq!(rows.len(), 1, "{rows:?}");
-        world.pay(&after["url"], CARD).await;
+        world.pay(&after["url"]).await;
         admin.gate_is("sso", 200).await;
         drop(server);
     }

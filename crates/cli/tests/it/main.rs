@@ -13,6 +13,7 @@ mod lifecycle;
 mod logs;
 mod members;
 mod proof;
+mod provider;
 mod settings;
 mod structure;
 mod support;

@@ -29,6 +29,7 @@ const MAY_KNOW: [(&str, &[&str]); 9] = [
             "tollkeeper-sandbox",
             "tollkeeper-scalekit",
             "tollkeeper-store",
+            "tollkeeper-stripe",
         ],
     ),
 ];
@@ -95,8 +96,8 @@ fn no_adapter_is_known_outside_of_the_command_line_but_in_tests() {
             continue;
         }
         for (name, kind) in all {
-            let adapter =
-                ["tollkeeper-chargebee", "tollkeeper-scalekit", "tollkeeper-sandbox"].contains(&name.as_str());
+            let adapter = ["tollkeeper-chargebee", "tollkeeper-stripe", "tollkeeper-scalekit", "tollkeeper-sandbox"]
+                .contains(&name.as_str());
             assert!(!adapter || kind.as_deref() == Some("dev"), "{package} names the adapter {name}");
         }
     }

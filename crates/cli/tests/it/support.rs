@@ -1,7 +1,7 @@
 //! A sandbox and servers as processes, and short words for talking to both.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs,
     net::SocketAddr,
     path::Path,
@@ -17,15 +17,10 @@ use tollkeeper_core::time::Timestamp;
 use tollkeeper_store::{Db, inbox};
 use tollkeeper_testkit::process::{Process, free_address, until};
 
-pub(crate) const CARD: &str = "4111 1111 1111 1111";
-pub(crate) const CARD_WITHOUT_FUNDS: &str = "4005 5192 0000 0004";
-pub(crate) const DAY: i64 = 24 * 60 * 60;
+use crate::provider::Provider;
 
-/// What the provider is asked for a new checkout page.
-pub(crate) const NEW_PAGE: &str = "/api/v2/hosted_pages/checkout_new_for_items";
-
-/// What the provider is asked for a new customer.
-pub(crate) const CUSTOMERS: &str = "/api/v2/customers";
+pub(crate) const HOUR: i64 = 60 * 60;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// The program with nothing in its environment but what a test says.
 pub(crate) fn tollkeeper(args: &[&str]) -> Command {
@@ -94,23 +89,32 @@ pub(crate) struct World {
     pub(crate) app: SocketAddr,
     pub(crate) folder: TempDir,
     pub(crate) url: String,
+    /// Where new organizations pay.
+    pub(crate) provider: Provider,
     /// Where servers were started; some may be gone.
     servers: Mutex<Vec<String>>,
     _sandbox: Process,
 }
 
 impl World {
+    /// With the first provider, where it makes no difference.
     pub(crate) async fn start() -> Self {
+        Self::of(Provider::Chargebee).await
+    }
+
+    pub(crate) async fn of(provider: Provider) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let app = free_address();
         let file = folder.path().join("sandbox.env");
         let (path, app_url) = (file.to_str().unwrap(), format!("http://{app}"));
-        let args = ["sandbox", "--listen", "127.0.0.1:0", "--app-url", &app_url, "--env-file", path];
+        let name = provider.name();
+        let args =
+            ["sandbox", "--listen", "127.0.0.1:0", "--app-url", &app_url, "--env-file", path, "--provider", name];
         let mut sandbox = Process::spawn(&mut tollkeeper(&args));
         sandbox.line("where its settings are", |line| line.contains(path).then_some(())).await;
         let env = read_env(&file);
         let url = env["SCALEKIT_ENV_URL"].clone();
-        Self { client: client(), env, app, folder, url, servers: Mutex::default(), _sandbox: sandbox }
+        Self { client: client(), env, app, folder, url, provider, servers: Mutex::default(), _sandbox: sandbox }
     }
 
     /// Starts a server where the webhooks go.
@@ -178,14 +182,28 @@ impl World {
         Person { client: self.client.clone(), app: server.url.clone(), token: self.token(wish).await }
     }
 
-    /// What the providers hold about an organization: `customers` or `subscriptions`.
+    /// What the providers hold about an organization: `customers` or `subscriptions`, these with `over`.
     pub(crate) async fn truth(&self, what: &str, organization: &str) -> Vec<Value> {
         let rows = self.get("/sandbox/truth").await[what].as_array().unwrap().clone();
-        rows.into_iter().filter(|row| row["organizationId"] == organization).collect()
+        let mut rows: Vec<_> = rows.into_iter().filter(|row| row["organizationId"] == organization).collect();
+        for row in &mut rows {
+            row["over"] = row["status"].as_str().is_some_and(|status| self.provider.is_over(status)).into();
+        }
+        rows
     }
 
     /// Pays at a hosted page; answers where it leads back to.
-    pub(crate) async fn pay(&self, url: &Value, card: &str) -> String {
+    pub(crate) async fn pay(&self, url: &Value) -> String {
+        self.pay_with(url, self.provider.card()).await
+    }
+
+    /// The same, where it may be refused.
+    pub(crate) async fn try_to_pay(&self, url: &Value) -> Answer {
+        let body = json!({ "url": url, "card": self.provider.card() });
+        self.control(Method::POST, "/sandbox/hosted/complete", body).await
+    }
+
+    pub(crate) async fn pay_with(&self, url: &Value, card: &str) -> String {
         let paid = self.post("/sandbox/hosted/complete", json!({ "url": url, "card": card })).await;
         paid["redirectUrl"].as_str().unwrap().to_owned()
     }
@@ -207,25 +225,23 @@ impl World {
         }
     }
 
-    /// What the billing provider was asked with POST for a customer, at one path, and answered with 200.
-    pub(crate) async fn posts_about(&self, path: &str, customer: &str) -> Vec<Value> {
+    /// What the billing provider was asked with POST about an organization, at one path, and answered with 200. A
+    /// request that was repeated under its key counts once.
+    pub(crate) async fn posts_about(&self, path: &str, organization: &str) -> Vec<Value> {
         let log = self.get(&format!("/sandbox/requests?method=POST&path={path}")).await;
-        let of_this = |request: &&Value| {
-            let named = [&request["body"]["customer[id]"], &request["body"]["id"]];
-            request["status"] == 200 && named.iter().any(|id| **id == customer)
+        let mut keys = HashSet::new();
+        let mut of_this = |request: &&Value| {
+            let named =
+                request["body"].as_object().is_some_and(|body| body.values().any(|value| value == organization));
+            let key = request["idempotencyKey"].as_str();
+            request["status"] == 200 && named && key.is_none_or(|key| keys.insert(key.to_owned()))
         };
-        log["requests"].as_array().unwrap().iter().filter(of_this).cloned().collect()
+        log["requests"].as_array().unwrap().iter().filter(&mut of_this).cloned().collect()
     }
 
     /// How many hosted pages the provider made for an organization.
     pub(crate) async fn pages_made(&self, organization: &str) -> usize {
-        self.posts_about(NEW_PAGE, organization).await.len()
-    }
-
-    /// The provider's own record of a hosted page.
-    pub(crate) async fn page(&self, id: &str) -> Value {
-        let request = self.client.get(format!("{}/api/v2/hosted_pages/{id}", self.url));
-        Answer::of(request.basic_auth(&self.env["CHARGEBEE_API_KEY"], Some(""))).await.ok()["hosted_page"].clone()
+        self.posts_about(self.provider.new_page(), organization).await.len()
     }
 
     /// How often a provider was asked something that names this text, in any part of the request.

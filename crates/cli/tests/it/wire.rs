@@ -48,7 +48,7 @@ impl Wire {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(pass).with_state(relay);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        world.env.insert("CHARGEBEE_API_URL".to_owned(), url);
+        world.env.insert(world.provider.address().to_owned(), url);
         Self { fault }
     }
 

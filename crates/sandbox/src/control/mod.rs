@@ -34,6 +34,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/sandbox/tokens", post(identity::issue_tokens))
         .route("/sandbox/hosted/complete", post(billing::complete_page))
         .route("/sandbox/subscriptions/{id}", post(billing::change_subscription))
+        .route("/sandbox/prices/{id}", post(stripe::reprice))
         .route("/sandbox/clock", get(time::read).post(time::advance))
         .route("/sandbox/chaos", get(chaos::read).put(chaos::replace))
         .route("/sandbox/trigger", post(trigger::trigger))

@@ -1,13 +1,47 @@
-//! Changing a Stripe subscription as somebody would in the provider's dashboard.
+//! Changing things at Stripe as somebody would in the provider's dashboard, and what a price costs, which nobody can there.
 
-use super::Failure;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+
 use super::billing::SubscriptionBody;
+use super::{Failure, read};
+use crate::router::json_response;
+use crate::server::Shared;
 use crate::stripe::account::changes::{Change, ItemChange};
 use crate::stripe::account::collection::Pay;
 use crate::stripe::account::ending::CancelNow;
 use crate::stripe::account::model::InvoiceStatus;
 use crate::stripe::account::pauses::{Pause, Resume};
-use crate::stripe::account::{Account, Act};
+use crate::stripe::account::{Account, Act, Cause};
+
+#[derive(Deserialize)]
+pub(super) struct PriceBody {
+    amount: i64,
+}
+
+/// Changes what a price costs, so that a preview can be outdated. Elsewhere a coupon or a tax rate would do it.
+pub(super) async fn reprice(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let PriceBody { amount } = read(&body)?;
+    if amount < 0 {
+        return Err(Failure::invalid("amount must not be negative"));
+    }
+    shared.with(|world, now| {
+        let account = &mut world.stripe;
+        let position = account.prices.position(&id);
+        let position = position.ok_or_else(|| Failure::not_found(format!("Stripe has no price {id}")))?;
+        account.reprice(position, amount, Act::new(now, Cause::Dashboard));
+        Ok(json_response(200, json!({ "id": id, "amount": amount }).to_string()))
+    })
+}
 
 pub(super) fn apply(account: &mut Account, position: usize, body: SubscriptionBody, act: Act) -> Result<(), Failure> {
     if account.subscriptions[position].status.is_over() {

@@ -154,6 +154,8 @@ pub(crate) fn stripe_truth(account: &Account, position: usize) -> Value {
         "trialEnd": row.trial_end,
         "periodEnd": row.period_end,
         "cancelAt": row.cancel_at.or(at_end).filter(|_| !row.status.is_over()),
+        "collectionPaused": row.pause_collection.is_some(),
+        "metadata": row.metadata,
     })
 }
 

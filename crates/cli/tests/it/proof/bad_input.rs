@@ -4,7 +4,8 @@
 use serde_json::json;
 
 use super::figure;
-use crate::support::{Answer, CARD, Person, World, worked_off};
+use crate::provider::{Provider, everywhere};
+use crate::support::{Answer, Person, World, worked_off};
 
 /// Route under `/api/subscription`, body, status, code, field.
 type Row = (&'static str, &'static str, u16, &'static str, Option<&'static str>);
@@ -140,15 +141,15 @@ const CHANGING: &[Row] = &[
     ("pause", r#"{"when":"now","until":"1999-01-01T00:00:00Z"}"#, 400, "bad_until", Some("until")),
 ];
 
-tollkeeper_testkit::both_engines! {
-    async fn bad_requests_are_told_what_is_wrong_and_reach_nobody(db: TestDb) {
-        let world = World::start().await;
+everywhere! {
+    async fn bad_requests_are_told_what_is_wrong_and_reach_nobody(db: TestDb, provider: Provider) {
+        let world = World::of(provider).await;
         let server = world.serve(db.url(), &[]).await;
         let organization = world.organization("Newcomer Inc").await;
         let newcomer = world.admin(&server, &organization).await;
         let customer = world.admin(&server, &world.organization("Customer Inc").await).await;
         let started = customer.create(json!({ "plan": "growth", "seats": 5, "trial": false })).await.ok();
-        world.pay(&started["url"], CARD).await;
+        world.pay(&started["url"]).await;
         customer.subscription_is("active").await;
         worked_off(db.db()).await;
         // An organization without a customer has nothing to open a portal for.
@@ -157,15 +158,19 @@ tollkeeper_testkit::both_engines! {
         });
         let nobody = Person { token: world.token(nobody).await, ..newcomer.clone() };
 
-        let asked = async || world.get("/sandbox/requests?provider=chargebee&method=POST").await["total"].clone();
+        let asked = async || world.get(&format!("/sandbox/requests?provider={}&method=POST", provider.name())).await["total"].clone();
         let before = asked().await;
         let mut wrong = Vec::new();
         let mut count = 0;
         for (rows, who) in [(BUYING, &newcomer), (CHANGING, &customer)] {
             for row in rows {
+                // Stripe has one price for all currencies.
+                if provider == Provider::Stripe && row.1.contains("-eur") {
+                    continue;
+                }
                 let who = if row.3 == "no_customer" { &nobody } else { who };
                 count += 1;
-                wrong.extend(mismatch(row, &send(who, row).await));
+                wrong.extend(mismatch(row, &send(provider, who, row).await));
             }
         }
         for (name, answer, wanted) in edges(&world, &server.url, &customer).await {
@@ -179,14 +184,14 @@ tollkeeper_testkit::both_engines! {
         assert!(count >= 80, "{count}");
         assert_eq!(asked().await, before, "no provider was asked for anything");
         assert_eq!(customer.gate("sso").await, 200, "and everything still works");
-        figure("bad input", &format!("{:?}", db.engine()), json!({ "requests": count, "right": count, "writes at a provider": 0 }));
+        figure("bad input", &provider.on(&db), json!({ "requests": count, "right": count, "writes at a provider": 0 }));
         server.stop().await;
     }
 }
 
-async fn send(who: &Person, (route, body, ..): &Row) -> Answer {
+async fn send(provider: Provider, who: &Person, (route, body, ..): &Row) -> Answer {
     let request = who.client.post(format!("{}/api/subscription/{route}", who.app)).bearer_auth(&who.token);
-    Answer::of(request.header("content-type", "application/json").body((*body).to_owned())).await
+    Answer::of(request.header("content-type", "application/json").body(provider.in_its_words(body))).await
 }
 
 fn mismatch((route, body, status, code, field): &Row, answer: &Answer) -> Option<String> {

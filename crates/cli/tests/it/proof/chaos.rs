@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tollkeeper_testkit::{database::TestDb, process::until};
 
 use super::{dice::Dice, figure, full, truth};
-use crate::support::{Answer, CARD, DAY, Person, World, worked_off};
+use crate::provider::{Provider, everywhere};
+use crate::support::{Answer, DAY, Person, World, worked_off};
 
 /// Changes of each organization, and over how many days they are spread.
 struct Size {
@@ -30,19 +31,19 @@ impl Size {
 /// A month in all.
 const DAYS: u64 = 31;
 
-tollkeeper_testkit::both_engines! {
-    async fn with_losses_one_reconciliation_is_enough(db: TestDb) {
-        chaos(&db, 10, 1).await;
+everywhere! {
+    async fn with_losses_one_reconciliation_is_enough(db: TestDb, provider: Provider) {
+        chaos(&db, provider, 10, 1).await;
     }
 
-    async fn without_losses_none_is_needed(db: TestDb) {
-        chaos(&db, 0, 2).await;
+    async fn without_losses_none_is_needed(db: TestDb, provider: Provider) {
+        chaos(&db, provider, 0, 2).await;
     }
 }
 
-async fn chaos(db: &TestDb, drop_percent: u64, seed: u64) {
+async fn chaos(db: &TestDb, provider: Provider, drop_percent: u64, seed: u64) {
     let size = Size::now();
-    let world = World::start().await;
+    let world = World::of(provider).await;
     let catalog = fs::read_to_string(&world.env["TOLLKEEPER_CONFIG"]).unwrap();
     let config = world.folder.path().join("chaos.toml");
     // No comparison on a schedule: what is right is so by deliveries and by time alone.
@@ -98,7 +99,7 @@ async fn chaos(db: &TestDb, drop_percent: u64, seed: u64) {
     let deliveries = world.get("/sandbox/deliveries").await["total"].clone();
     figure(
         "order, duplicates, loss",
-        &format!("{:?}", db.engine()),
+        &provider.on(db),
         json!({
             "organizations": size.organizations,
             "changes": actors.iter().map(|actor| actor.made).sum::<u64>(),
@@ -173,7 +174,7 @@ impl Actor {
         if answer.status != 200 {
             return answer;
         }
-        let body = json!({ "url": answer.body["url"], "card": CARD });
+        let body = json!({ "url": answer.body["url"], "card": world.provider.card() });
         let paid = world.control(Method::POST, "/sandbox/hosted/complete", body).await;
         // It was paid before, and the provider did not answer when we looked: the news of it is still under way.
         if paid.code() != "page_over" {
@@ -187,7 +188,7 @@ impl Actor {
         let wanted = self.made + changes;
         for _ in 0..changes * 10 {
             let truth = world.truth("subscriptions", &self.organization).await;
-            let live = truth.iter().find(|row| row["status"] != "cancelled").map(|row| row["id"].as_str().unwrap());
+            let live = truth.iter().find(|row| row["over"] != true).map(|row| row["id"].as_str().unwrap());
             let answer = match live {
                 // That it ended may not be known here yet: then this is refused, like anything else.
                 None => self.buy_again(world).await,
@@ -224,7 +225,8 @@ impl Actor {
 
     /// As somebody does at the provider.
     async fn work_in_the_dashboard(&mut self, world: &World, id: &str) -> Answer {
-        let price = *self.dice.of(&["starter-plan-monthly", "growth-plan-monthly", "growth-plan-yearly"]);
+        let (plan, interval) = *self.dice.of(&[("starter", "month"), ("growth", "month"), ("growth", "year")]);
+        let price = world.provider.price(plan, interval);
         let body = match self.dice.below(9) {
             0 | 1 => json!({ "seats": 1 + self.dice.below(9) }),
             2 => json!({ "priceId": price }),

@@ -18,8 +18,8 @@ pub(crate) fn full() -> bool {
 }
 
 /// Writes a figure down where somebody collects them.
-pub(crate) fn figure(row: &str, engine: &str, what: Value) {
-    let line = json!({ "row": row, "engine": engine, "figures": what }).to_string();
+pub(crate) fn figure(row: &str, place: &str, what: Value) {
+    let line = json!({ "row": row, "where": place, "figures": what }).to_string();
     println!("{line}");
     if let Some(file) = std::env::var_os("TOLLKEEPER_PROOF_FILE") {
         let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();

@@ -12,6 +12,7 @@ use crate::support::{Answer, World};
 pub(crate) async fn differences(world: &World, db: &Db) -> Vec<String> {
     let truth = world.get("/sandbox/truth").await;
     let dues = dues(world).await;
+    let now = world.get("/sandbox/clock").await["now"].as_str().unwrap().parse().unwrap();
     let mut found = Vec::new();
     for organization in truth["organizations"].as_array().unwrap() {
         let id = OrganizationId::from(organization["id"].as_str().unwrap());
@@ -32,7 +33,13 @@ pub(crate) async fn differences(world: &World, db: &Db) -> Vec<String> {
             };
             match account.subscriptions.iter().find(ours) {
                 None => found.push(format!("{} of {id} has no row", theirs["id"])),
-                Some(row) => found.extend(compare(row, theirs, dues.get(theirs["id"].as_str().unwrap()))),
+                Some(row) => {
+                    let status = match theirs["provider"].as_str() {
+                        Some("stripe") => of_stripe(theirs, now),
+                        _ => of_chargebee(theirs, dues.get(theirs["id"].as_str().unwrap())),
+                    };
+                    found.extend(compare(row, theirs, status));
+                }
             }
         }
         let live = account.subscriptions.iter().filter(|row| row.status.is_live()).count();
@@ -43,12 +50,12 @@ pub(crate) async fn differences(world: &World, db: &Db) -> Vec<String> {
     found
 }
 
-fn compare(row: &Subscription, theirs: &Value, dues: Option<&String>) -> Vec<String> {
+fn compare(row: &Subscription, theirs: &Value, status: Status) -> Vec<String> {
     let seconds = |at: Option<Timestamp>| at.map_or(Value::Null, |at| json!(at.as_unix_seconds()));
     let over = row.status.is_over();
     let pairs = [
         ("provider status", json!(row.provider_status), theirs["status"].clone()),
-        ("status", json!(row.status), json!(status(theirs, dues))),
+        ("status", json!(row.status), json!(status)),
         ("seats", json!(row.seats), theirs["seats"].clone()),
         ("price", json!(row.price_id), theirs["items"][0]["priceId"].clone()),
         ("trial end", seconds(row.trial_end), theirs["trialEnd"].clone()),
@@ -67,8 +74,30 @@ fn compare(row: &Subscription, theirs: &Value, dues: Option<&String>) -> Vec<Str
         .collect()
 }
 
-/// What we must call the provider's state.
-fn status(theirs: &Value, dues: Option<&String>) -> Status {
+/// What we must call Stripe's state. A collection that was paused through us is a pause, from when it was asked for.
+fn of_stripe(theirs: &Value, now: Timestamp) -> Status {
+    let mark = |name: &str| theirs["metadata"][name].as_str();
+    let instant = |name| mark(name).map_or(0, |text| text.parse().unwrap());
+    let ours = theirs["collectionPaused"] == true && mark("pausedBy") == Some("tollkeeper");
+    let begun = ours && instant("pausedFrom") <= now.as_unix_seconds();
+    let ends = !theirs["cancelAt"].is_null();
+    match theirs["status"].as_str().unwrap() {
+        "canceled" => Status::Cancelled,
+        "incomplete" => Status::Incomplete,
+        "incomplete_expired" => Status::Expired,
+        "paused" => Status::Paused,
+        _ if begun => Status::Paused,
+        "unpaid" => Status::Unpaid,
+        "past_due" => Status::PastDue,
+        "active" if ends => Status::NonRenewing,
+        "active" => Status::Active,
+        "trialing" => Status::InTrial,
+        other => panic!("{other} is a status that nobody told of"),
+    }
+}
+
+/// What we must call Chargebee's state.
+fn of_chargebee(theirs: &Value, dues: Option<&String>) -> Status {
     match (theirs["status"].as_str().unwrap(), dues.map(String::as_str)) {
         ("cancelled", _) => Status::Cancelled,
         ("paused", _) => Status::Paused,
@@ -85,6 +114,7 @@ fn status(theirs: &Value, dues: Option<&String>) -> Status {
 /// The worst state among the unpaid invoices of each subscription.
 async fn dues(world: &World) -> HashMap<String, String> {
     let mut worst: HashMap<String, String> = HashMap::new();
+    // Stripe's status says it.
     for state in ["payment_due", "not_paid"] {
         let mut offset = String::new();
         loop {

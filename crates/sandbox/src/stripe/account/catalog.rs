@@ -213,7 +213,6 @@ impl Account {
 
     /// Changes what a price costs, as somebody with hands on the database would: `amount` in minor units, in every
     /// currency, for a unit where units cost, else in all.
-    #[allow(dead_code, reason = "for the dashboard; so far only tests have hands on the database")]
     pub(crate) fn reprice(&mut self, position: usize, amount: i64, act: Act) {
         let before = self.snapshot(Object::Price(position));
         let row = &mut self.prices[position];
