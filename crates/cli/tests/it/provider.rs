@@ -72,6 +72,11 @@ pub(crate) enum Provider {
 }
 
 impl Provider {
+    /// Whose row of truth this is.
+    pub(crate) fn of(row: &Value) -> Self {
+        if row["provider"] == "stripe" { Self::Stripe } else { Self::Chargebee }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Chargebee => "chargebee",

@@ -187,7 +187,7 @@ impl World {
         let rows = self.get("/sandbox/truth").await[what].as_array().unwrap().clone();
         let mut rows: Vec<_> = rows.into_iter().filter(|row| row["organizationId"] == organization).collect();
         for row in &mut rows {
-            row["over"] = row["status"].as_str().is_some_and(|status| self.provider.is_over(status)).into();
+            row["over"] = Provider::of(row).is_over(row["status"].as_str().unwrap_or_default()).into();
         }
         rows
     }

@@ -33,17 +33,24 @@ const DAYS: u64 = 31;
 
 everywhere! {
     async fn with_losses_one_reconciliation_is_enough(db: TestDb, provider: Provider) {
-        chaos(&db, provider, 10, 1).await;
+        chaos(&db, &[provider], 10, 1).await;
     }
 
     async fn without_losses_none_is_needed(db: TestDb, provider: Provider) {
-        chaos(&db, provider, 0, 2).await;
+        chaos(&db, &[provider], 0, 2).await;
     }
 }
 
-async fn chaos(db: &TestDb, provider: Provider, drop_percent: u64, seed: u64) {
+tollkeeper_testkit::both_engines! {
+    async fn two_providers_side_by_side_end_in_the_truth_of_each(db: TestDb) {
+        chaos(&db, &[Provider::Chargebee, Provider::Stripe], 10, 3).await;
+    }
+}
+
+/// With organizations of every one of these providers, in turns.
+async fn chaos(db: &TestDb, providers: &[Provider], drop_percent: u64, seed: u64) {
     let size = Size::now();
-    let world = World::of(provider).await;
+    let world = World::of(providers[0]).await;
     let catalog = fs::read_to_string(&world.env["TOLLKEEPER_CONFIG"]).unwrap();
     let config = world.folder.path().join("chaos.toml");
     // No comparison on a schedule: what is right is so by deliveries and by time alone.
@@ -51,29 +58,50 @@ async fn chaos(db: &TestDb, provider: Provider, drop_percent: u64, seed: u64) {
     assert_ne!(alone, catalog);
     fs::write(&config, alone).unwrap();
     let env = [("TOLLKEEPER_CONFIG", config.to_str().unwrap())];
+    let setting = json!({
+        "seed": seed, "dropRate": rate(drop_percent), "duplicateRate": 0.3, "reorderRate": 0.5,
+        "apiErrorRate": 0.05, "apiErrorAfterCommitRate": 0.03,
+    });
+    let begin = async || world.control(Method::PUT, "/sandbox/chaos", setting.clone()).await.ok();
+    // Organizations of the providers before the last one are made while new ones are pinned to those; what pins them
+    // must arrive, so chaos begins afterwards.
+    let (last, others) = providers.split_last().unwrap();
+    let mut organizations = vec![String::new(); usize::try_from(size.organizations).unwrap()];
+    let make = async |organizations: &mut Vec<String>, provider: &Provider| {
+        let place = providers.iter().position(|it| it == provider).unwrap();
+        for (n, id) in organizations.iter_mut().enumerate().skip(place).step_by(providers.len()) {
+            *id = world.organization(&format!("Organization {n}")).await;
+        }
+    };
+    for provider in others {
+        let pinned = [env[0], ("BILLING_PROVIDER", provider.name())];
+        let server = world.serve_with(world.app, db.url(), &[], &pinned).await;
+        make(&mut organizations, provider).await;
+        settled(&world, db).await;
+        server.stop().await;
+    }
+    let env = [env[0], ("BILLING_PROVIDER", last.name())];
     let first = world.serve_with(world.app, db.url(), &[], &env).await;
     // A second process works on the same rows where the engine is made for it.
     let second = match db.url().starts_with("postgres") {
         true => Some(world.serve_with("127.0.0.1:0".parse().unwrap(), db.url(), &[], &env).await),
         false => None,
     };
-    let setting = json!({
-        "seed": seed, "dropRate": rate(drop_percent), "duplicateRate": 0.3, "reorderRate": 0.5,
-        "apiErrorRate": 0.05, "apiErrorAfterCommitRate": 0.03,
-    });
-    world.control(Method::PUT, "/sandbox/chaos", setting).await.ok();
+    begin().await;
+    make(&mut organizations, last).await;
 
     let mut actors = Vec::new();
-    for n in 0..size.organizations {
-        let organization = world.organization(&format!("Organization {n}")).await;
+    for (n, organization) in (0..).zip(organizations) {
+        let provider = providers[usize::try_from(n).unwrap() % providers.len()];
         let server = if n % 2 == 0 { &first } else { second.as_ref().unwrap_or(&first) };
         let admin = world.admin(server, &organization).await;
-        let plan = if n % 2 == 0 {
+        // Half of each provider's.
+        let plan = if n / u64::try_from(providers.len()).unwrap() % 2 == 0 {
             json!({ "plan": "starter", "trial": false })
         } else {
             json!({ "plan": "growth", "seats": 5 })
         };
-        actors.push(Actor { admin, organization, plan, dice: Dice::new(seed << 32 | n), made: 0 });
+        actors.push(Actor { admin, organization, provider, plan, dice: Dice::new(seed << 32 | n), made: 0 });
     }
     together(actors.iter_mut().map(|actor| actor.buy(&world))).await;
     for _ in 0..size.rounds {
@@ -94,12 +122,16 @@ async fn chaos(db: &TestDb, provider: Provider, drop_percent: u64, seed: u64) {
     }
     let after = truth::differences(&world, db.db()).await;
     assert_eq!(after, Vec::<String>::new(), "before the reconciliation: {before:?}");
+    for actor in &actors {
+        let rows = world.truth("subscriptions", &actor.organization).await;
+        assert!(!rows.is_empty() && rows.iter().all(|row| Provider::of(row) == actor.provider), "{rows:?}");
+    }
     let organizations: Vec<String> = actors.iter().map(|actor| actor.organization.clone()).collect();
     let effects = truth::effects_match_history(db.db(), &organizations).await;
     let deliveries = world.get("/sandbox/deliveries").await["total"].clone();
     figure(
         "order, duplicates, loss",
-        &provider.on(db),
+        &providers.iter().map(|provider| provider.on(db)).collect::<Vec<_>>().join(" and "),
         json!({
             "organizations": size.organizations,
             "changes": actors.iter().map(|actor| actor.made).sum::<u64>(),
@@ -157,6 +189,7 @@ async fn together(work: impl Iterator<Item = impl Future<Output = ()>>) {
 struct Actor {
     admin: Person,
     organization: String,
+    provider: Provider,
     plan: Value,
     dice: Dice,
     /// Changes that somebody took.
@@ -174,7 +207,7 @@ impl Actor {
         if answer.status != 200 {
             return answer;
         }
-        let body = json!({ "url": answer.body["url"], "card": world.provider.card() });
+        let body = json!({ "url": answer.body["url"], "card": self.provider.card() });
         let paid = world.control(Method::POST, "/sandbox/hosted/complete", body).await;
         // It was paid before, and the provider did not answer when we looked: the news of it is still under way.
         if paid.code() != "page_over" {
@@ -226,7 +259,7 @@ impl Actor {
     /// As somebody does at the provider.
     async fn work_in_the_dashboard(&mut self, world: &World, id: &str) -> Answer {
         let (plan, interval) = *self.dice.of(&[("starter", "month"), ("growth", "month"), ("growth", "year")]);
-        let price = world.provider.price(plan, interval);
+        let price = self.provider.price(plan, interval);
         let body = match self.dice.below(9) {
             0 | 1 => json!({ "seats": 1 + self.dice.below(9) }),
             2 => json!({ "priceId": price }),

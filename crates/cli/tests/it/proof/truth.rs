@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tollkeeper_core::{ids::OrganizationId, status::Status, subscription::Subscription, time::Timestamp};
 use tollkeeper_store::{Db, account, history, outbox};
 
+use crate::provider::Provider;
 use crate::support::{Answer, World};
 
 /// What differs between rows and truth, one sentence each.
@@ -34,9 +35,9 @@ pub(crate) async fn differences(world: &World, db: &Db) -> Vec<String> {
             match account.subscriptions.iter().find(ours) {
                 None => found.push(format!("{} of {id} has no row", theirs["id"])),
                 Some(row) => {
-                    let status = match theirs["provider"].as_str() {
-                        Some("stripe") => of_stripe(theirs, now),
-                        _ => of_chargebee(theirs, dues.get(theirs["id"].as_str().unwrap())),
+                    let status = match Provider::of(theirs) {
+                        Provider::Stripe => of_stripe(theirs, now),
+                        Provider::Chargebee => of_chargebee(theirs, dues.get(theirs["id"].as_str().unwrap())),
                     };
                     found.extend(compare(row, theirs, status));
                 }
