@@ -53,6 +53,8 @@ pub(crate) fn snapshot(
         ended_at: end.ended_at,
         dues: beside.dues,
         scheduled: beside.scheduled,
+        // Chargebee knows no such thing.
+        collection_paused: false,
         pause_at: instant(subscription.pause_date).filter(|_| matches!(phase, Phase::Trialing | Phase::Active)),
         currency: currency(subscription),
         observed_at: observed_at

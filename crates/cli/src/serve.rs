@@ -108,11 +108,13 @@ pub(crate) fn http_config(config: &Config) -> tollkeeper_http::Config {
             }
         });
     }
+    let defaults = tollkeeper_http::Config::default();
     tollkeeper_http::Config {
         metrics,
         version: env!("CARGO_PKG_VERSION"),
         operator_key: config.operator_key.clone(),
         limits: config.limits.clone(),
-        ..tollkeeper_http::Config::default()
+        payment_required: config.payment_required.clone().map_or(defaults.payment_required, Into::into),
+        ..defaults
     }
 }

@@ -139,6 +139,8 @@ pub struct Policy {
     pub past_due_grace: Grace,
     /// Whether a paused subscription keeps its gate open.
     pub paused_access: bool,
+    /// Whether gates stay open while somebody at the provider has paused the collection of a subscription that goes on.
+    pub collection_paused_access: bool,
     /// How long before its end a trial's end is announced.
     pub trial_reminder: Duration,
     /// The attempt from which a failed payment counts as the last one, whatever the provider still plans.
@@ -162,6 +164,7 @@ impl Default for Policy {
         Self {
             past_due_grace: Grace::PeriodEnd,
             paused_access: false,
+            collection_paused_access: true,
             trial_reminder: days(3),
             final_attempt: 3,
             duplicates: Duplicates::Keep,

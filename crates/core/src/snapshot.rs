@@ -172,6 +172,8 @@ pub struct Snapshot {
     pub scheduled: Option<ScheduledItems>,
     /// When it will pause; `None` when no pause is scheduled.
     pub pause_at: Option<Timestamp>,
+    /// Whether somebody else than us has paused the collection of its invoices, while it goes on.
+    pub collection_paused: bool,
     /// Currency of the subscription.
     pub currency: Option<Currency>,
     /// When it was read; shown, never compared.
@@ -208,6 +210,7 @@ impl Snapshot {
             dues: None,
             scheduled: None,
             pause_at: None,
+            collection_paused: false,
             currency: None,
             observed_at: now,
         }

@@ -145,6 +145,8 @@ pub struct Subscription {
     pub owed_change: Option<OwedChange>,
     /// When it will pause.
     pub pause_at: Option<Timestamp>,
+    /// Whether somebody at the provider has paused the collection of its invoices, while it goes on.
+    pub collection_paused: bool,
     /// The live subscription of the same group that was there first: this one was paid a second time.
     pub duplicate_of: Option<SubscriptionId>,
     /// The trial end whose approach was told.
@@ -196,6 +198,7 @@ impl Subscription {
             scheduled: None,
             owed_change: None,
             pause_at: None,
+            collection_paused: false,
             duplicate_of: None,
             trial_end_told: None,
             dues: None,

@@ -40,6 +40,8 @@ pub struct SubscriptionView {
     pub activated_at: Option<Timestamp>,
     pub scheduled_change: Option<ScheduledChange>,
     pub pause_at: Option<Timestamp>,
+    /// Whether somebody at the provider has paused the collection of its invoices, while it goes on.
+    pub collection_paused: bool,
     /// The subscription that was there first, where this one was paid a second time.
     pub duplicate_of: Option<SubscriptionId>,
     pub limits: Value,
@@ -84,6 +86,7 @@ impl Tollkeeper {
             activated_at: row.activated_at,
             scheduled_change: row.scheduled.clone(),
             pause_at: row.pause_at,
+            collection_paused: row.collection_paused,
             duplicate_of: row.duplicate_of.clone(),
             limits,
             access: access(row, catalog.policy(), self.now()),

@@ -162,6 +162,16 @@ impl Tollkeeper {
         for_a_person(self.look_at_the_page(id)).await
     }
 
+    /// As [`Tollkeeper::land`], for somebody who only brings what the provider calls the page.
+    ///
+    /// # Errors
+    /// As [`Tollkeeper::land`].
+    pub async fn land_from(&self, page: &str) -> Result<Landing, Error> {
+        let known = subscription::locate_page(self.inner.db.read().await?.c(), page).await?;
+        let Some(id) = known else { return Ok(Landing::Failed) };
+        self.land(&id).await
+    }
+
     async fn look_at_the_page(&self, id: &SubscriptionId) -> Result<Landing, Error> {
         let located = subscription::locate(self.inner.db.read().await?.c(), id).await?;
         let Some(organization) = located else { return Ok(Landing::Failed) };

@@ -61,7 +61,7 @@ async fn decide(app: &App, caller: &Caller, feature: Feature, uri: &Uri) -> Resu
         // nginx knows 401 and 403 only.
         let only_403 = query::value(uri, "deny").is_some_and(|word| word == "403");
         let status = if only_403 { StatusCode::FORBIDDEN } else { StatusCode::PAYMENT_REQUIRED };
-        let problem = Problem::new(status, PAYMENT_REQUIRED, "The plan of this organization does not include this")
+        let problem = Problem::new(status, PAYMENT_REQUIRED, app.config.payment_required.clone())
             .with_reason(decision.reason.as_str());
         return Ok(([(CODE, HeaderValue::from_static(PAYMENT_REQUIRED))], problem).into_response());
     }

@@ -1,6 +1,6 @@
 //! The way back from the hosted page.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use axum::{
     extract::State,
@@ -18,18 +18,25 @@ const LONGEST: usize = 100;
 
 /// `GET /api/subscription/success`
 ///
-/// Nothing in the address is believed but the id, and that only names what the engine looks up at the provider. The
-/// callback is on the row since the checkout began: what the address says about it is not read.
+/// Nothing in the address is believed but the id, and that only names what the engine looks up at the provider: ours, or
+/// what the provider itself appends (`session_id` at Stripe, `id` at Chargebee) where a page leads to an address that does
+/// not name ours. The callback is on the row since the checkout began: what the address says about it is not read.
 pub(crate) async fn success(State(app): State<Shared>, uri: Uri) -> Result<Response, Problem> {
-    let id = query::value(&uri, "subscriptionId");
-    let id = id.filter(|id| (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()));
-    let landing = match id {
-        Some(id) => {
-            let taken = app.landings.take(id.clone().into_owned(), Instant::now(), Duration::ZERO);
-            taken.map_err(|wait| Problem::too_often("This checkout was looked at very often", wait))?;
-            app.engine.land(&SubscriptionId::from(id.as_ref())).await?
-        }
-        None => Landing::Failed,
+    let usable =
+        |id: &Cow<'_, str>| (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let id = |name| query::value(&uri, name).filter(usable);
+    let seldom = |id: &str| {
+        let taken = app.landings.take(id.to_owned(), Instant::now(), Duration::ZERO);
+        taken.map_err(|wait| Problem::too_often("This checkout was looked at very often", wait))
+    };
+    let landing = if let Some(id) = id("subscriptionId") {
+        seldom(&id)?;
+        app.engine.land(&SubscriptionId::from(id.as_ref())).await?
+    } else if let Some(page) = id("session_id").or_else(|| id("id")) {
+        seldom(&page)?;
+        app.engine.land_from(&page).await?
+    } else {
+        Landing::Failed
     };
     let target = match landing {
         Landing::Done(target) => target,

@@ -1,6 +1,6 @@
 //! Every route, and what they share.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use axum::{
     Router, middleware,
@@ -36,6 +36,8 @@ pub struct Config {
     pub operator_key: Option<SecretString>,
     /// The cookie that may carry an access token instead of the `Authorization` header.
     pub session_cookie: String,
+    /// The sentence of a gate that is closed because nobody paid for this.
+    pub payment_required: Cow<'static, str>,
 }
 
 impl Default for Config {
@@ -46,6 +48,7 @@ impl Default for Config {
             limits: Limits::default(),
             operator_key: None,
             session_cookie: "scalekit_session".to_owned(),
+            payment_required: Cow::Borrowed("The plan of this organization does not include this"),
         }
     }
 }

@@ -49,6 +49,7 @@ fn read_policy(root: &Section<'_>, section: &Section<'_>) -> Policy {
     Policy {
         past_due_grace: grace(section).unwrap_or(defaults.past_due_grace),
         paused_access: section.flag("paused_access").unwrap_or(defaults.paused_access),
+        collection_paused_access: section.flag("collection_paused_access").unwrap_or(defaults.collection_paused_access),
         trial_reminder: section.span("trial_reminder").unwrap_or(defaults.trial_reminder),
         final_attempt: final_after.unwrap_or(defaults.final_attempt),
         duplicates: section.word("duplicates", &duplicates).unwrap_or(defaults.duplicates),

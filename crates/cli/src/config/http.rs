@@ -13,9 +13,17 @@ const MOST: i64 = 1_000_000;
 /// The most bytes of anything: 1 GiB.
 const MOST_BYTES: i64 = 1 << 30;
 
-/// Reads it; what is not there has its default.
-pub(super) fn limits(root: &Section<'_>, problems: &Problems) -> Limits {
+/// The longest sentence, in characters.
+const LONGEST: usize = 200;
+
+/// Reads it; what is not there has its default. Beside the limits, the sentence of a gate that is closed because nobody
+/// paid for what is behind it.
+pub(super) fn read(root: &Section<'_>, problems: &Problems) -> (Limits, Option<String>) {
     let section = root.section("http");
+    let sentence = section.text("payment_required");
+    if sentence.as_ref().is_some_and(|text| text.trim().is_empty() || text.chars().count() > LONGEST) {
+        problems.add(section.path_of("payment_required"), format!("is not possible: 1 to {LONGEST} characters are"));
+    }
     let defaults = Limits::default();
     let count = |key, least, most, default| whole(&section, key, least, most).unwrap_or(default);
     let time = |key, default| {
@@ -54,7 +62,7 @@ pub(super) fn limits(root: &Section<'_>, problems: &Problems) -> Limits {
         problems.add(section.path_of("bodies_bytes"), what);
     }
     section.done();
-    limits
+    (limits, sentence)
 }
 
 fn whole(section: &Section<'_>, key: &'static str, least: i64, most: i64) -> Option<usize> {

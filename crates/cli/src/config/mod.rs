@@ -35,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) operator_key: Option<SecretString>,
     pub(crate) clock_url: Option<String>,
     pub(crate) limits: tollkeeper_http::Limits,
+    pub(crate) payment_required: Option<String>,
 }
 
 /// The usual and the longest time between two reconciliations.
@@ -113,7 +114,7 @@ impl Config {
                 scalekit.webhook_secrets.clear();
             }
             billing::keys_in_their_place(vars, problems);
-            let limits = http::limits(&root, problems);
+            let (limits, payment_required) = http::read(&root, problems);
             root.done();
             Self {
                 listen: server.listen,
@@ -127,6 +128,7 @@ impl Config {
                 operator_key: vars.get(&["TOLLKEEPER_OPERATOR_KEY"], problems).map(SecretString::from),
                 clock_url: address::clock(vars, problems),
                 limits,
+                payment_required,
             }
         };
         problems.finish(|| config)

@@ -376,6 +376,7 @@ fn a_wrong_value_is_named_with_what_is_wanted() {
             "[http.failed_bearers]\nper_hour = 1",
             "http.failed_bearers.per_hour: is not a setting: burst, per_minute are",
         ),
+        ("[http]\npayment_required = ' '", "http.payment_required: is not possible: 1 to 200 characters are"),
         ("[http]\ntimeout = '1s'", "http.timeout: is not a setting"),
         (
             "[addons.more]\nprices = [{ provider = 'chargebee', id = 'm', interval = 'month', currency = 'USD', per_seat = true }]",

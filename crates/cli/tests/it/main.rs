@@ -8,6 +8,7 @@ mod deliveries;
 mod demo;
 mod endings;
 mod failpoints;
+mod free_and_pro;
 mod kills;
 mod lifecycle;
 mod logs;

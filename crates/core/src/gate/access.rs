@@ -37,6 +37,14 @@ pub fn access(subscription: &Subscription, policy: &Policy, now: Timestamp) -> A
 /// A trial or period whose end has passed stays open until the provider has said what became of it: a webhook that
 /// comes late never closes a gate. An end that was asked for does close it, to the instant.
 pub(super) fn of(row: &ViewSubscription, policy: &Policy, now: Timestamp) -> Access {
+    let access = by_status(row, policy, now);
+    if access.granted && row.collection_paused && !policy.collection_paused_access {
+        return Access::closed(Reason::CollectionPaused);
+    }
+    access
+}
+
+fn by_status(row: &ViewSubscription, policy: &Policy, now: Timestamp) -> Access {
     if let (Some(end), true) = (row.cancel_at, row.status.is_live())
         && end <= now
     {

@@ -35,6 +35,8 @@ pub enum Reason {
     Unpaid,
     /// Closed: paused.
     Paused,
+    /// Closed: somebody paused the collection at the provider, by policy.
+    CollectionPaused,
     /// Closed: cancelled.
     Cancelled,
     /// Closed: the scheduled end has passed.
@@ -72,6 +74,7 @@ impl Reason {
             Self::PastDue => "past_due",
             Self::Unpaid => "unpaid",
             Self::Paused => "paused",
+            Self::CollectionPaused => "collection_paused",
             Self::Cancelled => "cancelled",
             Self::Ended => "ended",
             Self::Expired => "expired",

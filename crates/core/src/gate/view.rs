@@ -39,6 +39,8 @@ pub struct ViewSubscription {
     pub status: Status,
     /// The scheduled end.
     pub cancel_at: Option<Timestamp>,
+    /// Whether somebody at the provider has paused its collection.
+    pub collection_paused: bool,
     /// The end of the grace.
     pub grace_until: Option<Timestamp>,
     /// What was bought.
@@ -94,6 +96,7 @@ impl View {
         ViewSubscription {
             status: row.status,
             cancel_at: row.cancel_at,
+            collection_paused: row.collection_paused,
             grace_until: row.grace_until,
             bought: Arc::new(Bought {
                 provider: row.provider.clone(),

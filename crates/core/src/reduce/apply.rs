@@ -60,6 +60,7 @@ pub(super) fn apply(
         }),
         owed_change: row.owed_change.clone().filter(|_| !status.is_over()),
         pause_at: snapshot.pause_at.filter(|_| !status.is_over() && status != Status::Paused),
+        collection_paused: snapshot.collection_paused && !status.is_over(),
         grace_until: dues.as_ref().and_then(|dues| grace_until(row, snapshot, dues, catalog)),
         dues,
         items: snapshot.items.clone(),

@@ -121,6 +121,7 @@ fn sells_differently(row: &Subscription, next: &Subscription) -> bool {
         || row.trial_end != next.trial_end
         || row.scheduled != next.scheduled
         || row.pause_at != next.pause_at
+        || row.collection_paused != next.collection_paused
 }
 
 /// Says beside a failed payment whether it was the last attempt: `"final": true` once per invoice.

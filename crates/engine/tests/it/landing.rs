@@ -28,6 +28,20 @@ both_engines! {
         }
     }
 
+    async fn what_the_provider_calls_the_page_is_enough(db: TestDb) {
+        let world = World::idle(&db).await;
+        let id = checkout(&world, ORG).await;
+        let page = world.row(ORG, &id).await.checkout.unwrap().reference.unwrap();
+        assert_eq!(world.engine().land_from(&page).await.unwrap(), Landing::Pending(THERE.into()));
+        world.billing.pay(&id);
+        assert_eq!(world.engine().land_from(&page).await.unwrap(), Landing::Done(THERE.into()));
+        let calls = world.billing.calls().len();
+        for stranger in ["", "hp_unknown", "' OR 1=1 --", id.as_str()] {
+            assert_eq!(world.engine().land_from(stranger).await.unwrap(), Landing::Failed);
+        }
+        assert_eq!(world.billing.calls().len(), calls, "nobody is asked about a page that is not ours");
+    }
+
     async fn not_paid_yet_is_pending(db: TestDb) {
         let world = World::idle(&db).await;
         let id = checkout(&world, ORG).await;

@@ -110,6 +110,8 @@ pub(super) struct SubscriptionBody {
     pub(super) price_id: Option<String>,
     pub(super) pause: Option<bool>,
     pub(super) resume: Option<bool>,
+    /// Stripe's own: it goes on, and its invoices are voided; `false` collects again.
+    pub(super) collection_paused: Option<bool>,
     /// The next charge is declined, whatever the card; `false` takes that back.
     pub(super) fail_next_payment: Option<bool>,
     /// Pays what is open, as if the money had come another way.
@@ -143,6 +145,9 @@ pub(super) async fn change_subscription(
 }
 
 fn apply(site: &mut Site, position: usize, body: SubscriptionBody, act: Act) -> Result<(), Failure> {
+    if body.collection_paused.is_some() {
+        return Err(Failure::invalid("collectionPaused: only Stripe can pause a collection"));
+    }
     if let Some(fail) = body.fail_next_payment {
         site.subscriptions[position].fail_next_payment = fail;
     }

@@ -15,7 +15,7 @@ use crate::server::Shared;
 use crate::stripe::account::changes::{Change, ItemChange};
 use crate::stripe::account::collection::Pay;
 use crate::stripe::account::ending::CancelNow;
-use crate::stripe::account::model::InvoiceStatus;
+use crate::stripe::account::model::{InvoiceStatus, PauseBehavior, PauseCollection};
 use crate::stripe::account::pauses::{Pause, Resume};
 use crate::stripe::account::{Account, Act, Cause};
 
@@ -62,6 +62,11 @@ pub(super) fn apply(account: &mut Account, position: usize, body: SubscriptionBo
     }
     if body.pause == Some(true) {
         account.pause_subscription(position, Pause::default(), act)?;
+    }
+    if let Some(paused) = body.collection_paused {
+        let pause = PauseCollection { behavior: PauseBehavior::Void, resumes_at: None };
+        let change = Change { pause_collection: Some(paused.then_some(pause)), ..Change::default() };
+        account.update_subscription(position, change, act)?;
     }
     if let Some(at_end) = body.cancel_at_period_end {
         let change = Change { cancel_at_period_end: Some(at_end), ..Change::default() };

@@ -61,6 +61,7 @@ CREATE TABLE subscription (
     scheduled_at             timestamptz,
     owed_change              jsonb,
     pause_at                 timestamptz,
+    collection_paused        boolean          NOT NULL DEFAULT FALSE,
     duplicate_of             text COLLATE "C",
     trial_end_told           timestamptz,
     past_due_since           timestamptz,
@@ -89,6 +90,7 @@ CREATE TABLE subscription (
 -- or expired leaves the index with its status.
 CREATE UNIQUE INDEX subscription_open_checkout ON subscription (organization_id, plan_group) WHERE status = 'future' AND checkout_key IS NOT NULL;
 CREATE INDEX subscription_by_id ON subscription (id);
+CREATE INDEX subscription_by_checkout ON subscription (checkout_ref) WHERE checkout_ref IS NOT NULL;
 CREATE INDEX subscription_due ON subscription (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE subscription_item (

@@ -61,6 +61,7 @@ CREATE TABLE subscription (
     scheduled_at             INTEGER,
     owed_change              TEXT,
     pause_at                 INTEGER,
+    collection_paused        INTEGER NOT NULL DEFAULT FALSE,
     duplicate_of             TEXT,
     trial_end_told           INTEGER,
     past_due_since           INTEGER,
@@ -83,6 +84,7 @@ CREATE TABLE subscription (
     CONSTRAINT subscription_pkey PRIMARY KEY (organization_id, id),
     CONSTRAINT subscription_organization FOREIGN KEY (organization_id) REFERENCES organization (id),
     CONSTRAINT subscription_status CHECK (status IN ('future', 'incomplete', 'in_trial', 'active', 'non_renewing', 'past_due', 'unpaid', 'paused', 'cancelled', 'expired')),
+    CONSTRAINT subscription_collection_paused CHECK (collection_paused IN (0, 1)),
     CONSTRAINT subscription_dues_exhausted CHECK (dues_exhausted IN (0, 1))
 ) STRICT;
 
@@ -90,6 +92,7 @@ CREATE TABLE subscription (
 -- or expired leaves the index with its status.
 CREATE UNIQUE INDEX subscription_open_checkout ON subscription (organization_id, plan_group) WHERE status = 'future' AND checkout_key IS NOT NULL;
 CREATE INDEX subscription_by_id ON subscription (id);
+CREATE INDEX subscription_by_checkout ON subscription (checkout_ref) WHERE checkout_ref IS NOT NULL;
 CREATE INDEX subscription_due ON subscription (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE subscription_item (

@@ -22,7 +22,7 @@ use crate::{
 use row::{ItemRow, Row};
 
 /// All columns, in the order of the table.
-const COLUMNS: &str = "organization_id, id, provider, provider_customer_id, provider_subscription_id, status, provider_status, plan, plan_version, plan_group, price_id, seats, period_start, period_end, trial_start, trial_end, cancel_at, cancelled_at, ended_at, activated_at, scheduled_plan, scheduled_seats, scheduled_items, scheduled_at, owed_change, pause_at, duplicate_of, trial_end_told, past_due_since, grace_until, dues_attempts, dues_next_attempt_at, dues_invoice, dues_exhausted, metadata, checkout_key, checkout_tries, checkout_params, checkout_ref, checkout_url, checkout_expires_at, provider_version, observed_at, due_at, version";
+const COLUMNS: &str = "organization_id, id, provider, provider_customer_id, provider_subscription_id, status, provider_status, plan, plan_version, plan_group, price_id, seats, period_start, period_end, trial_start, trial_end, cancel_at, cancelled_at, ended_at, activated_at, scheduled_plan, scheduled_seats, scheduled_items, scheduled_at, owed_change, pause_at, collection_paused, duplicate_of, trial_end_told, past_due_since, grace_until, dues_attempts, dues_next_attempt_at, dues_invoice, dues_exhausted, metadata, checkout_key, checkout_tries, checkout_params, checkout_ref, checkout_url, checkout_expires_at, provider_version, observed_at, due_at, version";
 
 /// Reads the subscriptions of organizations: all that are not over, of those that are at most the `over` of each that
 /// ended last, and in any case the one that `wanted` names, by our id or by the provider's. By organization, then oldest
@@ -42,7 +42,7 @@ pub(crate) async fn load(
         SELECT s.organization_id, s.id, s.provider, s.provider_customer_id, s.provider_subscription_id, s.status,
         s.provider_status, s.plan, s.plan_version, s.plan_group, s.price_id, s.seats, s.period_start, s.period_end,
         s.trial_start, s.trial_end, s.cancel_at, s.cancelled_at, s.ended_at, s.activated_at, s.scheduled_plan,
-        s.scheduled_seats, s.scheduled_items, s.scheduled_at, s.owed_change, s.pause_at, s.duplicate_of,
+        s.scheduled_seats, s.scheduled_items, s.scheduled_at, s.owed_change, s.pause_at, s.collection_paused, s.duplicate_of,
         s.trial_end_told, s.past_due_since, s.grace_until, s.dues_attempts, s.dues_next_attempt_at, s.dues_invoice,
         s.dues_exhausted, s.metadata, s.checkout_key, s.checkout_tries, s.checkout_params, s.checkout_ref,
         s.checkout_url, s.checkout_expires_at, s.provider_version, s.observed_at, s.due_at, s.version,
@@ -198,6 +198,7 @@ async fn put(
             new.0.scheduled.as_ref().map(|change| At(change.at)),
             new.0.owed_change.as_ref().map(Json),
             at(new.0.pause_at),
+            new.0.collection_paused,
             new.0.duplicate_of.as_ref().map(|id| id.as_str()),
             at(new.0.trial_end_told),
             new.0.dues.as_ref().map(|dues| At(dues.since)),
@@ -322,6 +323,26 @@ pub async fn locate(c: C<'_>, id: &SubscriptionId) -> Result<Option<Organization
         id.as_str()
     )?;
     Ok(row.map(|row| row.organization_id.into()))
+}
+
+/// Finds the row of a hosted page by what the provider calls the page.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn locate_page(c: C<'_>, reference: &str) -> Result<Option<SubscriptionId>, Error> {
+    row! { struct Place { id: String } }
+    let row: Option<Place> = sql!(
+        c,
+        opt Place,
+        "
+        SELECT id
+        FROM subscription
+        WHERE checkout_ref = $1
+        ORDER BY organization_id
+        LIMIT 1",
+        reference
+    )?;
+    Ok(row.map(|row| row.id.into()))
 }
 
 /// A subscription that is not over and that its provider knows.

@@ -98,6 +98,7 @@ pub(crate) fn subscription(organization: &str, id: &str) -> Subscription {
             look_at: at(18),
         }),
         pause_at: Some(at(19)),
+        collection_paused: true,
         duplicate_of: Some("tks_first".into()),
         trial_end_told: Some(at(20)),
         dues: Some(Dues {

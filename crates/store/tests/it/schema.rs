@@ -50,7 +50,7 @@ fn kind(declared: &str, column: &str) -> &'static str {
         "boolean" => "boolean",
         "timestamp with time zone" => "instant",
         "bytea" | "BLOB" => "bytes",
-        "INTEGER" if ["had_trial", "dues_exhausted", "repaired"].contains(&column) => "boolean",
+        "INTEGER" if ["had_trial", "collection_paused", "dues_exhausted", "repaired"].contains(&column) => "boolean",
         "INTEGER"
             if ["_at", "_start", "_end", "_since", "_until", "_told"].iter().any(|end| column.ends_with(end))
                 || ["at", "since"].contains(&column) =>

@@ -253,6 +253,21 @@ fn a_paused_collection_closes_the_gate_only_when_we_asked_for_it() {
 }
 
 #[test]
+fn a_collection_that_somebody_else_paused_is_told() {
+    let told = |members: Value, now| snapshot(&subscription(members), None, now).collection_paused;
+    let held = |metadata: Value| json!({ "pause_collection": { "behavior": "void" }, "metadata": metadata });
+    assert!(told(held(json!({})), at(150)));
+    assert!(told(held(json!({ "pausedBy": "somebody" })), at(150)));
+    assert!(!told(json!({}), at(150)));
+    for ours in [json!({}), json!({ "pausedFrom": "200" })] {
+        let mut marks = ours;
+        marks["pausedBy"] = "tollkeeper".into();
+        assert!(!told(held(marks), at(150)), "a pause of ours is told as one");
+    }
+    assert!(told(held(json!({ "pausedBy": "tollkeeper", "pausedUntil": "100" })), at(150)), "ours is over");
+}
+
+#[test]
 fn a_snapshot_is_as_old_as_its_reading_or_as_the_subscription() {
     assert_eq!(of(json!({})).observed_at, Timestamp::from_unix_seconds(50));
     assert_eq!(snapshot(&subscription(json!({})), None, at(900)).observed_at, Timestamp::from_unix_seconds(900));

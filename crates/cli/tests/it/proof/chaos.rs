@@ -260,7 +260,7 @@ impl Actor {
     async fn work_in_the_dashboard(&mut self, world: &World, id: &str) -> Answer {
         let (plan, interval) = *self.dice.of(&[("starter", "month"), ("growth", "month"), ("growth", "year")]);
         let price = self.provider.price(plan, interval);
-        let body = match self.dice.below(9) {
+        let body = match self.dice.below(10) {
             0 | 1 => json!({ "seats": 1 + self.dice.below(9) }),
             2 => json!({ "priceId": price }),
             3 => json!({ "cancelAtPeriodEnd": true }),
@@ -268,6 +268,7 @@ impl Actor {
             5 => json!({ "pause": true }),
             6 => json!({ "resume": true }),
             7 if self.dice.below(6) == 0 => json!({ "cancel": true }),
+            8 if self.provider == Provider::Stripe => json!({ "collectionPaused": self.dice.below(2) == 0 }),
             _ => json!({ "failNextPayment": true }),
         };
         let path = format!("/sandbox/subscriptions/{}", id);

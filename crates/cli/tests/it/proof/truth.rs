@@ -67,12 +67,20 @@ fn compare(row: &Subscription, theirs: &Value, status: Status) -> Vec<String> {
             theirs["periodEnd"].clone(),
         ),
         ("end", seconds(row.cancel_at), theirs["cancelAt"].clone()),
+        ("collection", json!(row.collection_paused), json!(paused_by_others(theirs, over))),
     ];
     pairs
         .into_iter()
         .filter(|(_, ours, theirs)| ours != theirs)
         .map(|(what, ours, theirs)| format!("{what} of {}: {ours} here, {theirs} there", row.id))
         .collect()
+}
+
+/// Whether somebody paused the collection of what goes on, without us.
+fn paused_by_others(theirs: &Value, over: bool) -> bool {
+    // Nobody here asks for a pause that ends by itself.
+    let ours = theirs["metadata"]["pausedBy"] == "tollkeeper";
+    theirs["collectionPaused"] == true && !ours && !over
 }
 
 /// What we must call Stripe's state. A collection that was paused through us is a pause, from when it was asked for.

@@ -120,6 +120,7 @@ pub(super) fn snapshot(version: i64) -> Snapshot {
         dues: None,
         scheduled: None,
         pause_at: None,
+        collection_paused: false,
         currency: None,
         observed_at: at(0),
     }

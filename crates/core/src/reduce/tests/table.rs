@@ -143,6 +143,22 @@ fn grace_follows_the_policy() {
 }
 
 #[test]
+fn a_collection_that_somebody_paused_closes_the_gate_only_by_policy() {
+    let mut seen = snapshot(1);
+    seen.collection_paused = true;
+    for (collection_paused_access, reason) in [(true, Reason::Active), (false, Reason::CollectionPaused)] {
+        let catalog = catalog_with(Policy { collection_paused_access, ..Policy::default() });
+        let transition = reduce(&account(), Some(&seen), &catalog, at(1)).unwrap();
+        let next = transition.next.unwrap();
+        assert_eq!((next.status, next.collection_paused), (Status::Active, true));
+        assert_eq!(access(&next, catalog.policy(), at(1)).reason, reason);
+    }
+    seen.phase = Phase::Ended;
+    let over = reduce(&account(), Some(&seen), &catalog_with(Policy::default()), at(1)).unwrap().next.unwrap();
+    assert!(!over.collection_paused, "what is over collects nothing");
+}
+
+#[test]
 fn a_pause_opens_the_gate_only_by_policy() {
     let mut seen = snapshot(1);
     seen.phase = Phase::Paused;

@@ -91,6 +91,7 @@ impl PlayedBilling {
                 scheduled: None,
                 currency: Some("USD".parse().unwrap()),
                 pause_at: None,
+                collection_paused: false,
                 observed_at: Timestamp::from_unix_seconds(1_750_000_000),
             };
             assert_eq!(snapshot.items[0].item_type, ItemType::Plan);

@@ -150,6 +150,7 @@ impl PlayedBilling {
             dues: None,
             scheduled: None,
             pause_at: None,
+            collection_paused: false,
             currency: Some("USD".parse().unwrap()),
             observed_at: now,
         }
