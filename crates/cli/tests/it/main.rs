@@ -9,6 +9,7 @@ mod demo;
 mod endings;
 mod failpoints;
 mod free_and_pro;
+mod interop;
 mod kills;
 mod lifecycle;
 mod logs;

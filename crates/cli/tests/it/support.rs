@@ -24,8 +24,15 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// The program with nothing in its environment but what a test says.
 pub(crate) fn tollkeeper(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollkeeper"));
-    command.args(args).env_clear();
+    let mut command = bare(env!("CARGO_BIN_EXE_tollkeeper"));
+    command.args(args);
+    command
+}
+
+/// Any program, as bare.
+pub(crate) fn bare(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
     for name in ["PATH", "HOME", "TMPDIR"] {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
     }

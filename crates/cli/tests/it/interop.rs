@@ -1,0 +1,35 @@
+//! The providers' own clients against this program: the suites of `interop/`, run by Node's test runner.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::support::{bare, run};
+
+/// Runs one folder of `interop/`, which must hold tests, and shows what Node said when one fails.
+fn suite(folder: &str) {
+    let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop");
+    let node = bare("node").arg("--version").output();
+    assert!(node.is_ok(), "node is missing: run scripts/test, which installs it");
+    assert!(
+        interop.join("node_modules/.package-lock.json").exists(),
+        "interop/node_modules is missing: run scripts/test, which installs it"
+    );
+    // Named one by one: what a folder means to Node depends on its version.
+    let entries = fs::read_dir(interop.join(folder)).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.to_string_lossy().ends_with(".test.js"));
+    files.sort();
+    assert!(!files.is_empty(), "interop/{folder} holds no tests");
+    let mut command = bare("node");
+    command.args(["--test", "--test-reporter=spec"]).args(files);
+    command.env("TOLLKEEPER_BIN", env!("CARGO_BIN_EXE_tollkeeper"));
+    let (succeeded, said) = run(&mut command);
+    assert!(succeeded, "{said}");
+}
+
+#[test]
+fn stripes_own_clients_work_with_the_sandbox_and_the_server() {
+    suite("stripe");
+}
