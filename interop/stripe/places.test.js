@@ -82,6 +82,10 @@ withSandbox('a subscription and its first invoice', async (sandbox) => {
   same(OF_A_LINE_OF_AN_ITEM, line, now);
   assert.deepEqual([line.type, line.plan.interval, line.tax_amounts], ['subscription', 'month', []]);
   assert.deepEqual([now.type, now.plan, now.tax_amounts], [undefined, undefined, undefined]);
+  assert.deepEqual([line.amount_excluding_tax, now.amount_excluding_tax], [line.amount, undefined]);
+  // What was taken away later was always there before.
+  const gone = [before.application_fee_amount, before.transfer_data, line.plan.aggregate_usage];
+  assert.deepEqual(gone, [null, null, null]);
   // On the wire both are the same text; today's client makes a number of it that loses nothing.
   assert.equal(line.price.unit_amount_decimal, '1500');
   assert.equal(now.pricing.unit_amount_decimal.toString(), '1500');

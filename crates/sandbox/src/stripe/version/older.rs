@@ -19,7 +19,7 @@ pub(super) fn convert(value: &mut Value) {
         "invoiceitem" => invoice_item(members),
         "payment_intent" | "charge" => uncover(members, "_invoice", "invoice"),
         "checkout.session" => session(members),
-        "subscription_schedule" => take_all(members, &["billing_mode", "pause_schedules"]),
+        "subscription_schedule" => schedule(members),
         "promotion_code" => {
             take_all(members, &["promotion"]);
             uncover(members, "_coupon", "coupon");
@@ -33,7 +33,15 @@ pub(super) fn convert(value: &mut Value) {
                 recurring.insert("aggregate_usage".into(), Value::Null);
             }
         }
+        "plan" => put_nulls(members, &["aggregate_usage"]),
         _ => {}
+    }
+}
+
+/// Members that were taken away later, and that nothing here ever fills.
+fn put_nulls(members: &mut Members, names: &[&str]) {
+    for name in names {
+        members.insert((*name).to_owned(), Value::Null);
     }
 }
 
@@ -79,6 +87,7 @@ fn invoice(members: &mut Members) {
     uncover(members, "_payment_intent", "payment_intent");
     uncover(members, "_charge", "charge");
     uncover(members, "_discount", "discount");
+    put_nulls(members, &["application_fee_amount", "transfer_data"]);
     let taxes = members.remove("total_taxes").unwrap_or_default();
     members.insert("tax".into(), total_tax(&taxes));
     members.insert("total_tax_amounts".into(), tax_amounts(&taxes));
@@ -120,6 +129,9 @@ fn line(members: &mut Members) {
     let taxes = members.remove("taxes").unwrap_or_default();
     members.insert("tax_amounts".into(), tax_amounts(&taxes));
     members.insert("tax_rates".into(), json!([]));
+    // Nothing is taxed here.
+    let amount = members.get("amount").cloned().unwrap_or_default();
+    members.insert("amount_excluding_tax".into(), amount);
     priced(members);
     let unit_amount = members.remove("pricing").map(|pricing| pricing["unit_amount_decimal"].clone());
     members.insert("unit_amount_excluding_tax".into(), unit_amount.unwrap_or_default());
@@ -145,6 +157,14 @@ fn invoice_item(members: &mut Members) {
     members.insert("unit_amount".into(), unit_amount.into());
     members.insert("unit_amount_decimal".into(), decimal);
     take_all(members, &["net_amount", "proration_details"]);
+}
+
+fn schedule(members: &mut Members) {
+    take_all(members, &["billing_mode", "pause_schedules"]);
+    let phases = members.get_mut("phases").and_then(Value::as_array_mut);
+    for phase in phases.into_iter().flatten().filter_map(Value::as_object_mut) {
+        put_nulls(phase, &["coupon"]);
+    }
 }
 
 fn session(members: &mut Members) {
@@ -211,6 +231,7 @@ mod tests {
             "_charge": "ch_1",
             "lines": { "object": "list", "data": [{
                 "object": "line_item",
+                "amount": 4_900,
                 "taxes": null,
                 "parent": {
                     "type": "subscription_item_details",
@@ -230,12 +251,22 @@ mod tests {
         let line = &older["lines"]["data"][0];
         assert_eq!((&line["proration"], &line["type"]), (&json!(true), &json!("subscription")));
         assert_eq!((&line["price"]["id"], &line["plan"]["interval"]), (&json!("price_1"), &json!("month")));
-        assert_eq!(line["subscription_item"], "si_1");
+        assert_eq!((&line["subscription_item"], &line["amount_excluding_tax"]), (&json!("si_1"), &json!(4_900)));
+        let gone = [(&older, "application_fee_amount"), (&older, "transfer_data"), (&line["plan"], "aggregate_usage")];
+        assert!(gone.iter().all(|(object, name)| object.get(name) == Some(&Value::Null)));
         assert!(older.get("parent").is_none() && line.get("pricing").is_none());
 
         let current = as_of(invoice, Version::Endive);
         assert!(current.get("paid").is_none() && current["lines"]["data"][0].get("_price").is_none());
         assert_eq!(current["parent"]["subscription_details"]["subscription"], "sub_1");
+    }
+
+    #[test]
+    fn a_phase_has_its_one_coupon() {
+        let schedule = json!({ "object": "subscription_schedule", "phases": [{ "discounts": [] }] });
+        let older = as_of(schedule.clone(), Version::April2024);
+        assert_eq!(older["phases"][0].get("coupon"), Some(&Value::Null));
+        assert!(as_of(schedule, Version::Endive)["phases"][0].get("coupon").is_none());
     }
 
     #[test]
