@@ -191,8 +191,8 @@ impl World {
 
     /// What the providers hold about an organization: `customers` or `subscriptions`, these with `over`.
     pub(crate) async fn truth(&self, what: &str, organization: &str) -> Vec<Value> {
-        let rows = self.get("/sandbox/truth").await[what].as_array().unwrap().clone();
-        let mut rows: Vec<_> = rows.into_iter().filter(|row| row["organizationId"] == organization).collect();
+        let truth = self.get(&format!("/sandbox/truth?organizationId={organization}")).await;
+        let mut rows = truth[what].as_array().unwrap().clone();
         for row in &mut rows {
             row["over"] = Provider::of(row).is_over(row["status"].as_str().unwrap_or_default()).into();
         }

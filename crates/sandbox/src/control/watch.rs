@@ -89,30 +89,33 @@ pub(super) async fn resend(State(shared): State<Arc<Shared>>, Path(id): Path<Str
     Ok(json_response(200, row.to_string()))
 }
 
-pub(super) async fn truth(State(shared): State<Arc<Shared>>) -> Response {
+/// All of it, or what concerns the one `organizationId`.
+pub(super) async fn truth(State(shared): State<Arc<Shared>>, Query(params): Params) -> Response {
+    let wanted = param(&params, "organizationId");
+    let concerns = |organization: Option<&str>| wanted.is_none() || organization == wanted;
     let body = shared.with(|world, _| {
         let site = &world.site;
-        let customers: Vec<Value> = site
-            .customers
-            .iter()
-            .map(|row| {
+        let customers = site.customers.iter().filter_map(|row| {
+            let organization = site.organization_of_customer(&row.id);
+            concerns(organization.as_deref()).then(|| {
                 json!({
                     "provider": "chargebee",
                     "id": row.id,
-                    "organizationId": site.organization_of_customer(&row.id),
+                    "organizationId": organization,
                     "company": row.texts.get("company"),
                     "deleted": row.deleted,
                 })
             })
-            .collect();
+        });
+        let customers: Vec<Value> = customers.collect();
         let subscriptions: Vec<Value> = (0..site.subscriptions.len())
             .filter(|position| !site.subscriptions[*position].deleted)
+            .filter(|position| concerns(site.organization_of_subscription(&site.subscriptions[*position]).as_deref()))
             .map(|position| subscription_truth(site, position))
             .collect();
-        let account = &world.stripe;
-        let (of_stripe, subscriptions_of_stripe) = stripe_rows(account);
+        let (of_stripe, subscriptions_of_stripe) = stripe_rows(&world.stripe, &concerns);
         json!({
-            "organizations": organizations(&world.directory),
+            "organizations": organizations(&world.directory, &concerns),
             "customers": ([customers, of_stripe].concat()),
             "subscriptions": ([subscriptions, subscriptions_of_stripe].concat()),
         })
@@ -120,18 +123,23 @@ pub(super) async fn truth(State(shared): State<Arc<Shared>>) -> Response {
     json_response(200, body.to_string())
 }
 
-/// What the Stripe account holds: its customers and its subscriptions.
-fn stripe_rows(account: &Account) -> (Vec<Value>, Vec<Value>) {
-    let customers = account.customers.iter().map(|row| {
-        json!({
-            "provider": "stripe",
-            "id": row.id,
-            "organizationId": account.organization_of_customer(&row.id),
-            "company": row.name,
-            "deleted": row.deleted,
+/// What the Stripe account holds of organizations that concern the caller: their customers and their subscriptions.
+fn stripe_rows(account: &Account, concerns: &impl Fn(Option<&str>) -> bool) -> (Vec<Value>, Vec<Value>) {
+    let customers = account.customers.iter().filter_map(|row| {
+        let organization = account.organization_of_customer(&row.id);
+        concerns(organization.as_deref()).then(|| {
+            json!({
+                "provider": "stripe",
+                "id": row.id,
+                "organizationId": organization,
+                "company": row.name,
+                "deleted": row.deleted,
+            })
         })
     });
-    let subscriptions = (0..account.subscriptions.len()).map(|position| stripe_truth(account, position));
+    let subscriptions = (0..account.subscriptions.len())
+        .filter(|position| concerns(account.organization_of_subscription(*position).as_deref()))
+        .map(|position| stripe_truth(account, position));
     (customers.collect(), subscriptions.collect())
 }
 
@@ -159,10 +167,11 @@ pub(crate) fn stripe_truth(account: &Account, position: usize) -> Value {
     })
 }
 
-fn organizations(directory: &Directory) -> Vec<Value> {
+fn organizations(directory: &Directory, concerns: &impl Fn(Option<&str>) -> bool) -> Vec<Value> {
     directory
         .organizations()
         .iter()
+        .filter(|row| concerns(Some(&row.id)))
         .map(|row| {
             let members: Vec<Value> = row
                 .members
