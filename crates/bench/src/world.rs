@@ -208,7 +208,7 @@ pub(crate) async fn drain(db: &Db, patience: Duration) -> anyhow::Result<Duratio
     let ever = Machine.machine_now().plus(Duration::from_secs(365 * 24 * 60 * 60));
     loop {
         let asked = Instant::now();
-        if inbox::pending_subjects(db.read().await?.c(), &("".into(), String::new()), ever, 1).await?.is_empty() {
+        if inbox::pending_subjects(db.read().await?.c(), &("".into(), String::new()), ever, None, 1).await?.is_empty() {
             let took = begun.elapsed();
             let counts = inbox::counts(db.read().await?.c()).await?;
             let lost = counts.iter().any(|(from, state, _)| *from == source && *state != DeliveryState::Done);

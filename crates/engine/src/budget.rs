@@ -1,4 +1,5 @@
-//! The request budget of one provider: so many in any minute, a quarter of them kept for people who wait.
+//! The request budget of one provider: so many in any minute, a quarter of them kept for people who wait. Background work
+//! also keeps to so many in any second, for most providers count seconds too, and a person shall find room in each.
 
 use std::{
     collections::VecDeque,
@@ -13,6 +14,10 @@ use tollkeeper_core::ports::Pace;
 
 /// A minute, and what a request may take to arrive: the provider counts when it hears it, not when it was permitted.
 const WINDOW: Duration = Duration::from_secs(61);
+const SECOND: Duration = Duration::from_secs(1);
+/// What background work may have in any second even where the budget is small. Source: the strictest limit of seconds that
+/// is documented is 25, of Stripe's sandboxes.
+const LEAST_PER_SECOND: usize = 15;
 /// How long a person waits for a turn before hearing to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long background work waits: it has a queue to go back to, and must not hold up what needs no provider.
@@ -49,8 +54,9 @@ impl Budget {
         Arc::new(Self { requests: requests.max(1) as usize, level: Mutex::new(level) })
     }
 
-    /// Takes one request, unless fewer than `reserve` would be left of the minute: then how long until there is one.
-    fn take(&self, reserve: usize) -> Result<(), Duration> {
+    /// Takes one request, unless fewer than `reserve` would be left of the minute, or `per_second` were taken within the
+    /// last one: then how long until there is one.
+    fn take(&self, reserve: usize, per_second: usize) -> Result<(), Duration> {
         let now = Instant::now();
         let mut level = self.level.lock().expect("nobody panics while holding it");
         while level.taken.front().is_some_and(|at| *at + WINDOW <= now) {
@@ -58,6 +64,12 @@ impl Budget {
         }
         if now < level.closed_until {
             return Err(level.closed_until - now);
+        }
+        if let Some(too_many) = level.taken.len().checked_sub(per_second)
+            && let Some(at) = level.taken.get(too_many)
+            && *at + SECOND > now
+        {
+            return Err(*at + SECOND - now);
         }
         // A reserve never keeps the last request of a small budget.
         let allowed = self.requests.saturating_sub(reserve).max(1);
@@ -74,16 +86,24 @@ impl Budget {
     fn reserve(&self) -> usize {
         self.requests / 4
     }
+
+    /// What background work may have in any second: its share of a second's part of the minute.
+    fn per_second(&self) -> usize {
+        ((self.requests - self.reserve()) / 60).max(LEAST_PER_SECOND)
+    }
 }
 
 #[async_trait]
 impl Pace for Budget {
     async fn permit(&self) -> Result<(), Duration> {
         let a_person_waits = PERSON.try_with(|()| ()).is_ok();
-        let (reserve, patience) = if a_person_waits { (0, PATIENCE) } else { (self.reserve(), BACKGROUND) };
+        let (reserve, per_second, patience) = match a_person_waits {
+            true => (0, usize::MAX, PATIENCE),
+            false => (self.reserve(), self.per_second(), BACKGROUND),
+        };
         let until = Instant::now() + patience;
         loop {
-            let Err(wait) = self.take(reserve) else { return Ok(()) };
+            let Err(wait) = self.take(reserve, per_second) else { return Ok(()) };
             if Instant::now() + wait > until {
                 metrics::counter!("tollkeeper_provider_budget_exhausted_total").increment(1);
                 return Err(wait);
@@ -105,7 +125,24 @@ mod tests {
 
     /// How many requests get through at once before one would have to come back.
     fn at_once(budget: &Budget, reserve: usize) -> usize {
-        (0..).take_while(|_| budget.take(reserve).is_ok()).count()
+        (0..).take_while(|_| budget.take(reserve, usize::MAX).is_ok()).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn background_work_keeps_to_its_part_of_each_second_and_people_find_room() {
+        let budget = Budget::per_minute(1_200);
+        let burst =
+            |budget: &Budget| (0..).take_while(|_| budget.take(budget.reserve(), budget.per_second()).is_ok()).count();
+        for _ in 0..3 {
+            assert_eq!(burst(&budget), 15);
+            tokio::time::advance(SECOND).await;
+        }
+        assert_eq!(burst(&budget), 15);
+        assert!(budget.take(0, usize::MAX).is_ok(), "a person");
+        tokio::time::advance(SECOND / 2).await;
+        assert_eq!(budget.take(budget.reserve(), budget.per_second()).unwrap_err(), SECOND / 2);
+        assert_eq!(burst(&Budget::per_minute(60_000)), 750);
+        assert_eq!(burst(&Budget::per_minute(120)), 15, "where little is allowed, a burst is not drawn out");
     }
 
     #[tokio::test(start_paused = true)]
@@ -121,7 +158,7 @@ mod tests {
         let begun = Instant::now();
         let mut permitted = Vec::new();
         while begun.elapsed() < Duration::from_secs(300) {
-            if let Err(wait) = budget.take(0) {
+            if let Err(wait) = budget.take(0, usize::MAX) {
                 tokio::time::advance(wait.min(Duration::from_secs(7))).await;
             } else {
                 permitted.push(begun.elapsed());
@@ -159,8 +196,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_budget_of_one_is_not_shut_for_ever() {
         let budget = Budget::per_minute(1);
-        assert!(budget.take(budget.reserve()).is_ok());
+        assert!(budget.take(budget.reserve(), budget.per_second()).is_ok());
         tokio::time::advance(WINDOW).await;
-        assert!(budget.take(budget.reserve()).is_ok());
+        assert!(budget.take(budget.reserve(), budget.per_second()).is_ok());
     }
 }

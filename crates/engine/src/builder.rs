@@ -31,6 +31,7 @@ use crate::{
     notices::Notices,
     run::Running,
     seal::Seal,
+    sweep::Sweeps,
     together::Line,
 };
 
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     /// Leases of the inbox and of the outbox whose work is done.
     pub(crate) answered: Over,
     pub(crate) told: Over,
+    /// What the lists of providers said of what waits.
+    pub(crate) sweeps: Sweeps,
     pub(crate) pending: Line<Waiting>,
     pub(crate) owners: Line<OwnerOf>,
     pub(crate) accounts: Line<AccountOf>,
@@ -180,6 +183,7 @@ impl Builder {
             last_waiting: tokio::sync::Mutex::new((Source::from(""), String::new())),
             answered: Over::default(),
             told: Over::default(),
+            sweeps: Sweeps::default(),
             pending: Line::default(),
             owners: Line::default(),
             accounts: Line::default(),

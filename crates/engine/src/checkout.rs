@@ -147,7 +147,7 @@ impl Tollkeeper {
             Some(page) if page.state == CheckoutState::Open && wanted => return Ok(Some(row.id.clone())),
             Some(page) if page.state == CheckoutState::Completed => {
                 if let Some(bought) = page.provider_subscription_id.or_else(|| billing.subscription_id_for(&row.id)) {
-                    self.refresh(id, &row.provider, &bought, None, cause, None).await?;
+                    self.refresh(id, &row.provider, &bought, cause).await?;
                 }
                 "the page is completed"
             }
@@ -235,7 +235,7 @@ impl Tollkeeper {
                         if let Some(bought) =
                             page.provider_subscription_id.or_else(|| billing.subscription_id_for(row_id))
                         {
-                            self.refresh(id, &row.provider, &bought, None, cause, None).await?;
+                            self.refresh(id, &row.provider, &bought, cause).await?;
                             continue;
                         }
                     }

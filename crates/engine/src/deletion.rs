@@ -28,7 +28,7 @@ impl Tollkeeper {
                     // Ended without our having heard of it, perhaps by an earlier try of this very deletion.
                     let ours = |row: &&Subscription| row.provider_subscription_id.as_ref() == Some(&seen.id);
                     if account.subscriptions.iter().any(|row| ours(&row) && row.status.is_live()) {
-                        self.refresh(id, &customer.provider, &seen.id, None, cause, None).await?;
+                        self.refresh(id, &customer.provider, &seen.id, cause).await?;
                     }
                     continue;
                 }
@@ -40,7 +40,7 @@ impl Tollkeeper {
                         format!("{} of {id} is {} after it was cancelled", seen.id, ended.provider_status),
                     ));
                 }
-                match self.refresh(id, &customer.provider, &seen.id, None, cause, None).await {
+                match self.refresh(id, &customer.provider, &seen.id, cause).await {
                     // A stranger's subscription is ended with its customer, but never becomes a row.
                     Ok(_) | Err(Error::Reduce(_)) => {}
                     Err(error) => return Err(error),

@@ -54,7 +54,7 @@ impl Tollkeeper {
             None => None,
         };
         if let Some(bought) = bought {
-            match self.refresh(organization, &row.provider, &bought, None, &cause::time(), None).await {
+            match self.refresh(organization, &row.provider, &bought, &cause::time()).await {
                 Ok(_) | Err(Error::NotThere(..) | Error::Reduce(_)) => {}
                 Err(error @ Error::Store(_)) => return Err(error),
                 // Whether it was paid is not known: time alone must not end it.
@@ -85,7 +85,7 @@ impl Tollkeeper {
             if let Some(first) = account.subscription(first)
                 && let Some(earlier) = &first.provider_subscription_id
             {
-                self.refresh(id, &first.provider, earlier, None, &cause::time(), None).await?;
+                self.refresh(id, &first.provider, earlier, &cause::time()).await?;
             }
             let account = self.account(id).await?;
             let (catalog, now) = (self.catalog(), self.now());

@@ -16,6 +16,8 @@ use crate::{
     Error, Tollkeeper, backoff,
     decide::{Deliveries, cause},
     hooks::{self, Event},
+    sweep::Noted,
+    sync::Known,
 };
 
 /// How many subjects are looked for at once.
@@ -59,16 +61,21 @@ impl Tollkeeper {
     pub(crate) async fn waiting_subjects(&self, not: HashSet<Waiting>) -> Result<Vec<(Waiting, MachineTime)>, Error> {
         let (mut last, now) = (self.inner.last_waiting.lock().await, self.machine_now());
         let mut conn = self.inner.db.read().await?;
-        let mut found = inbox::pending_subjects(conn.c(), &last, now, SUBJECTS).await?;
+        let listing = self.inner.sweeps.listing();
+        let except = listing.as_ref();
+        let mut found = inbox::pending_subjects(conn.c(), &last, now, except, SUBJECTS).await?;
         let room = SUBJECTS - i64::try_from(found.len()).unwrap_or(SUBJECTS);
         let begin = (Source::from(""), String::new());
         // From the beginning there is nothing to go round.
         if room > 0 && *last != begin {
             let end = std::mem::replace(&mut *last, begin.clone());
-            let round = inbox::pending_subjects(conn.c(), &begin, now, room).await?;
+            let round = inbox::pending_subjects(conn.c(), &begin, now, except, room).await?;
             found.extend(round.into_iter().take_while(|subject| *subject <= end));
         }
         drop(conn);
+        if room == 0 {
+            self.inner.sweeps.crowd();
+        }
         if let Some(newest) = found.last() {
             last.clone_from(newest);
         }
@@ -87,7 +94,16 @@ impl Tollkeeper {
     /// Reads which deliveries wait, then asks the provider, then settles exactly these. Says whether there were any.
     async fn answer_subject(&self, waiting: &Waiting) -> Result<bool, Error> {
         let Waiting { source, subject } = waiting;
-        let rows = self.together(waiting.clone()).await?;
+        let mut rows = self.together(waiting.clone()).await?;
+        let mut listed = self.inner.sweeps.take(source, subject);
+        if let Some(noted) = &listed {
+            // What came after the list was begun is not answered by it.
+            let known: Vec<_> = rows.iter().filter(|row| noted.deliveries.contains(&row.event_id)).cloned().collect();
+            match known.is_empty() {
+                true => listed = None,
+                false => rows = known,
+            }
+        }
         let mut reads = Vec::new();
         for row in &rows {
             match self.read(source, row) {
@@ -112,7 +128,7 @@ impl Tollkeeper {
             let hints: Vec<_> = reads.iter().map(|(read, _)| &read.hint).collect();
             let ids = told.iter().map(|row| row.event_id.clone()).collect();
             let deliveries = Deliveries { source: source.clone(), ids, unordered: false };
-            match self.answer(source, &Subject::parse(subject), &hints, &deliveries).await {
+            match self.answer(source, &Subject::parse(subject), &hints, &deliveries, listed).await {
                 Ok(Fate::Settled) => {}
                 Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await?,
                 Ok(Fate::Ignored(why)) => self.close(&deliveries, &why, true).await?,
@@ -146,6 +162,7 @@ impl Tollkeeper {
         subject: &Subject,
         hints: &[&Hint],
         deliveries: &Deliveries,
+        listed: Option<Noted>,
     ) -> Result<Fate, Error> {
         if self.inner.identity.source() == *source {
             return match subject {
@@ -165,7 +182,9 @@ impl Tollkeeper {
             .find(|billing| billing.source() == *source)
             .ok_or_else(|| Error::NotConfigured(source.to_string()))?;
         match subject {
-            Subject::Subscription(id) => self.answer_subscription(billing.as_ref(), id, hints, deliveries).await,
+            Subject::Subscription(id) => {
+                self.answer_subscription(billing.as_ref(), id, hints, deliveries, listed).await
+            }
             Subject::Customer(id) => self.answer_customer(billing.as_ref(), id, hints, deliveries).await,
             Subject::Organization(_) | Subject::Other => {
                 Ok(Fate::Ignored("stored and told; nothing here depends on it".into()))
@@ -179,13 +198,15 @@ impl Tollkeeper {
         id: &ProviderSubscriptionId,
         hints: &[&Hint],
         deliveries: &Deliveries,
+        listed: Option<Noted>,
     ) -> Result<Fate, Error> {
         let content = newest_content(hints);
         let Some(owner) = self.owner_of(billing, id, content).await? else {
             return Ok(Fate::Ignored("unknown customer".into()));
         };
         let cause = cause::inbox(deliveries.ids.last().map_or("", |id| id.as_str()));
-        match self.refresh(&owner, &billing.provider(), id, content, &cause, Some(deliveries)).await {
+        let known = Known { content, listed };
+        match self.refresh_for(&owner, &billing.provider(), id, known, &cause, Some(deliveries)).await {
             Ok(_) => Ok(Fate::Settled),
             // A stranger is shown, never linked by itself.
             Err(Error::Reduce(refusal)) => Ok(Fate::Ignored(format!("not applied: {refusal}"))),
@@ -214,7 +235,7 @@ impl Tollkeeper {
             for row in self.account(&owner).await?.subscriptions {
                 let bought = row.provider_subscription_id.filter(|_| row.provider == provider && row.status.is_live());
                 if let Some(bought) = bought {
-                    self.refresh(&owner, &provider, &bought, None, &cause, None).await?;
+                    self.refresh(&owner, &provider, &bought, &cause).await?;
                 }
             }
         }

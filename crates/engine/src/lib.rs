@@ -59,6 +59,7 @@ mod run;
 mod seal;
 mod settings;
 mod show;
+mod sweep;
 mod sync;
 mod together;
 

@@ -35,6 +35,7 @@ impl Running {
             if let Some(interval) = running.engine.inner.settings.reconcile_interval {
                 running.tasks.spawn(compare_now_and_then(running.engine.clone(), running.stop.clone(), interval));
             }
+            running.tasks.spawn(read_lists_now_and_then(running.engine.clone(), running.stop.clone()));
             for job in [Job::Inbox, Job::Outbox, Job::Due] {
                 running.tasks.spawn(job.run(running.engine.clone(), running.stop.clone()));
             }
@@ -77,6 +78,21 @@ async fn compare_now_and_then(engine: Tollkeeper, stop: CancellationToken, inter
             // Another process does it.
             Err(Error::Conflict { .. }) => {}
             Err(error) => tracing::warn!(%error, "a reconciliation ended early: it is tried again"),
+        }
+    }
+}
+
+/// Reads providers' lists when more waits than is asked for one by one.
+async fn read_lists_now_and_then(engine: Tollkeeper, stop: CancellationToken) {
+    let mut tick = time::interval(TICK);
+    tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = engine.sweep().await {
+            tracing::warn!(%error, "what waits could not be read from a list");
         }
     }
 }

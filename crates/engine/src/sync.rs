@@ -17,10 +17,21 @@ use crate::{
     asks::OwnerOf,
     budget::for_a_person,
     decide::{Decided, Deliveries, cause},
+    sweep::Noted,
 };
 
 /// How often a refresh starts again because another writer was faster.
 const RACES: usize = 50;
+
+/// What is known of a subscription without asking the provider about it.
+#[derive(Debug, Default)]
+pub(crate) struct Known<'a> {
+    /// What the deliveries themselves say; enough where it is newer than the row and nothing is scheduled.
+    pub(crate) content: Option<&'a Snapshot>,
+    /// What a list said that was read after the deliveries had come; enough while the organization has the version that
+    /// was noted with it.
+    pub(crate) listed: Option<Noted>,
+}
 
 /// Where somebody who comes back from the hosted page goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,20 +91,31 @@ impl Tollkeeper {
         self.together(OwnerOf { provider: provider.clone(), kind, id: id.to_owned() }).await
     }
 
-    /// Brings one subscription of an organization to the provider's truth, and settles the deliveries that asked for it.
-    ///
-    /// The row is read first, then the provider is asked, then the answer is written only if the row is unchanged: a loser
-    /// discards and starts again. `content` is what the deliveries themselves say; it saves the question where it is newer
-    /// than the row and nothing is scheduled.
+    /// Brings one subscription of an organization to the provider's truth.
     pub(crate) async fn refresh(
         &self,
         organization: &OrganizationId,
         provider: &Provider,
         id: &ProviderSubscriptionId,
-        content: Option<&Snapshot>,
+        cause: &Cause,
+    ) -> Result<Transition, Error> {
+        self.refresh_for(organization, provider, id, Known::default(), cause, None).await
+    }
+
+    /// As [`Tollkeeper::refresh`], and settles the deliveries that asked for it.
+    ///
+    /// The row is read first, then the provider is asked, then the answer is written only if the row is unchanged: a loser
+    /// discards and starts again. What is `known` saves the question.
+    pub(crate) async fn refresh_for(
+        &self,
+        organization: &OrganizationId,
+        provider: &Provider,
+        id: &ProviderSubscriptionId,
+        known: Known<'_>,
         cause: &Cause,
         deliveries: Option<&Deliveries>,
     ) -> Result<Transition, Error> {
+        let Known { content, mut listed } = known;
         let billing = self.billing(provider)?;
         for round in 0..RACES {
             let account = self.account_with(organization, id.as_str()).await?;
@@ -102,8 +124,11 @@ impl Tollkeeper {
                 .subscriptions
                 .iter()
                 .find(|row| &row.provider == provider && row.provider_subscription_id.as_ref() == Some(id));
-            let snapshot = match content.filter(|content| is_enough(row, content) && !deleted) {
-                Some(content) => Some(content.clone()),
+            let told = content.filter(|content| is_enough(row, content) && !deleted).cloned();
+            // Noted before the list was read: nobody has written since.
+            let listed = listed.take().filter(|noted| noted.version == account.organization.version && !deleted);
+            let snapshot = match told.or(listed.map(|noted| noted.snapshot)) {
+                Some(snapshot) => Some(snapshot),
                 None => billing.subscription(id).await?,
             };
             let now = self.now();
@@ -150,7 +175,7 @@ impl Tollkeeper {
             return Ok(transition.after);
         }
         let id = &before.organization.id;
-        Ok(self.refresh(id, &answer.provider, &answer.id, None, cause, None).await?.after)
+        Ok(self.refresh(id, &answer.provider, &answer.id, cause).await?.after)
     }
 
     /// Finishes a checkout for somebody who comes back from the hosted page. Needs no session: nothing that the URL says
@@ -205,7 +230,7 @@ impl Tollkeeper {
                     .or_else(|| billing.subscription_id_for(id));
                 let Some(bought) = bought else { return Ok(Landing::Pending(target)) };
                 let cause = cause::api("success");
-                match self.refresh(&organization, &row.provider, &bought, None, &cause, None).await {
+                match self.refresh(&organization, &row.provider, &bought, &cause).await {
                     // What was paid for a deleted organization was ended at once.
                     Ok(transition) if transition.after.organization.is_leaving() => Ok(Landing::Failed),
                     Ok(_) => Ok(Landing::Done(target)),

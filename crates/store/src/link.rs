@@ -66,6 +66,26 @@ pub async fn find(
     Ok(row.map(|row| (row.organization_id.into(), row.our_id)))
 }
 
+/// How many ids of a kind are known of a provider.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn count(c: C<'_>, provider: &Provider, kind: LinkKind) -> Result<i64, Error> {
+    row! { struct Count { count: i64 } }
+    let row: Option<Count> = sql!(
+        c,
+        opt Count,
+        "
+        SELECT COUNT(*) AS count
+        FROM provider_link
+        WHERE provider = $1
+          AND kind = $2",
+        provider.as_str(),
+        kind.as_str()
+    )?;
+    Ok(row.map_or(0, |row| row.count))
+}
+
 /// Finds whose many ids are; answers for each, in their order.
 ///
 /// # Errors

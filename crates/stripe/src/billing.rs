@@ -20,6 +20,7 @@ use crate::{
     customer,
     error::Attempt,
     form::Form,
+    reading::PAGE_ROWS,
     wire,
 };
 
@@ -237,6 +238,10 @@ impl Billing for Stripe {
         page: Option<&str>,
     ) -> Result<Page<CustomerRecord>, ProviderError> {
         self.list_customers(since, page).await
+    }
+
+    fn rows_of_a_page(&self) -> Option<usize> {
+        Some(PAGE_ROWS as usize)
     }
 
     /// 20 a second: less than the 25 that Stripe allows in a sandbox, and far less than the 100 of a live account.

@@ -40,8 +40,7 @@ pub(crate) enum Pause {
 /// Reads the marks. What is over, or never began, is not paused; nor is a collection that goes on again.
 pub(crate) fn pause(subscription: &Subscription, phase: Phase, now: Option<Timestamp>) -> Pause {
     let runs = matches!(phase, Phase::Trialing | Phase::Active | Phase::PastDue | Phase::Unpaid);
-    let ours = subscription.metadata.text(PAUSED_BY) == Some(US);
-    if !runs || !ours || subscription.pause_collection.is_none() {
+    if !runs || !is_ours(subscription) || subscription.pause_collection.is_none() {
         return Pause::None;
     }
     let mark = |name| subscription.metadata.text(name).and_then(|seconds| instant(seconds.parse().ok()));
@@ -51,6 +50,17 @@ pub(crate) fn pause(subscription: &Subscription, phase: Phase, now: Option<Times
         (Some(from), _, Some(now)) if now < from => Pause::At(from),
         _ => Pause::Begun,
     }
+}
+
+fn is_ours(subscription: &Subscription) -> bool {
+    subscription.metadata.text(PAUSED_BY) == Some(US)
+}
+
+/// Whether somebody else paused its collection, given what [`pause`] says of it: nobody can take a pause of ours for theirs
+/// while the subscription itself stands still.
+pub(crate) fn is_paused_by_others(subscription: &Subscription, phase: Phase, pause: Pause) -> bool {
+    let ours = is_ours(subscription) && phase == Phase::Paused;
+    is_collection_paused(subscription) && pause == Pause::None && !ours
 }
 
 /// Whether its collection is paused, by us or by others.

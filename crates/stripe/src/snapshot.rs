@@ -56,7 +56,7 @@ pub(crate) fn snapshot(subscription: &Subscription, dues: Option<Dues>, now: Opt
             Pause::At(at) => Some(at),
             Pause::None | Pause::Begun => None,
         },
-        collection_paused: pause == Pause::None && pausing::is_collection_paused(subscription),
+        collection_paused: pausing::is_paused_by_others(subscription, phase, pause),
         currency: currency(subscription),
         observed_at: now.or_else(|| instant(subscription.created)).unwrap_or(Timestamp::from_micros(0)),
     }

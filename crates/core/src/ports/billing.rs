@@ -395,6 +395,12 @@ pub trait Billing: Inbound {
         page: Option<&str>,
     ) -> Result<Page<CustomerRecord>, ProviderError>;
 
+    /// How many subscriptions one page of [`Billing::subscriptions`] tells. Where many wait to be read again at once, that
+    /// is cheaper than one by one; `None` where deliveries carry their state, so that few have to be read at all.
+    fn rows_of_a_page(&self) -> Option<usize> {
+        None
+    }
+
     /// How many requests a minute are usual, where nobody says otherwise.
     fn usual_requests_per_minute(&self) -> u32 {
         120

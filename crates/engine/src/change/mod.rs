@@ -100,7 +100,7 @@ impl Tollkeeper {
             if !request.now && row.cancel_at.is_some() {
                 // It may have been taken back without our having heard of it.
                 let cause = cause::api(format!("cancel by {}", actor.user_id));
-                let seen = self.refresh(id, &row.provider, bought(row), None, &cause, None).await?.after;
+                let seen = self.refresh(id, &row.provider, bought(row), &cause).await?.after;
                 if seen.subscription(&row.id).is_some_and(|row| row.cancel_at.is_some() || row.status.is_over()) {
                     let subscription = Box::new(self.shown(&seen, &row.id));
                     return Ok(Cancelled::Applied { subscription, released: None });
@@ -279,7 +279,7 @@ impl Tollkeeper {
             }
             Err(error) if error.kind == ErrorKind::Conflict => {
                 // What we have may be old: the next look is a newer one.
-                self.refresh(&account.organization.id, &row.provider, bought(row), None, cause, None).await?;
+                self.refresh(&account.organization.id, &row.provider, bought(row), cause).await?;
                 Err(conflict())
             }
             Err(error) => Err(error.into()),

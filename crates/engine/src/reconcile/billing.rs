@@ -157,7 +157,7 @@ impl Tollkeeper {
         id: &ProviderSubscriptionId,
         findings: &Findings,
     ) -> Result<(), Error> {
-        let transition = match self.refresh(owner, provider, id, None, &cause(), None).await {
+        let transition = match self.refresh(owner, provider, id, &cause()).await {
             Ok(transition) => transition,
             Err(Error::Reduce(_)) => {
                 findings.stranger();

@@ -30,6 +30,7 @@ mod reconciling;
 mod repairs;
 mod sales;
 mod slow;
+mod sweeps;
 mod time;
 mod updates;
 mod world;

@@ -132,7 +132,8 @@ impl Row {
 }
 
 /// The subjects with a delivery that is pending and due by `now`, in the order of their names and each once: at most
-/// `limit`, those after `after`. Whoever goes round finds everybody, and pays for few even when many wait.
+/// `limit`, those after `after`, other than those of the source `except`. Whoever goes round finds everybody, and pays for
+/// few even when many wait.
 ///
 /// # Errors
 /// Only the database's own.
@@ -140,6 +141,7 @@ pub async fn pending_subjects(
     c: C<'_>,
     after: &(Source, String),
     now: MachineTime,
+    except: Option<&Source>,
     limit: i64,
 ) -> Result<Vec<(Source, String)>, Error> {
     row! { struct Waiting { source: String, subject: String } }
@@ -152,15 +154,40 @@ pub async fn pending_subjects(
         WHERE state = 'pending'
           AND (source, subject) > ($1, $2)
           AND (next_attempt_at IS NULL OR next_attempt_at <= $3)
+          AND source <> $4
         GROUP BY source, subject
         ORDER BY source, subject
-        LIMIT $4 + 0",
+        LIMIT $5 + 0",
         after.0.as_str(),
         &after.1,
         At(now),
+        except.map_or("", |source| source.as_str()),
         limit
     )?;
     Ok(rows.into_iter().map(|row| (row.source.into(), row.subject)).collect())
+}
+
+/// The ids of deliveries of a source that are pending, also those that wait to be tried again, each with its subject: at
+/// most `limit`.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn pending_ids(c: C<'_>, source: &Source, limit: i64) -> Result<Vec<(String, EventId)>, Error> {
+    row! { struct Waiting { subject: String, event_id: String } }
+    let rows: Vec<Waiting> = sql!(
+        c,
+        all Waiting,
+        "
+        SELECT subject, event_id
+        FROM inbox
+        WHERE state = 'pending'
+          AND source = $1
+        ORDER BY subject
+        LIMIT $2 + 0",
+        source.as_str(),
+        limit
+    )?;
+    Ok(rows.into_iter().map(|row| (row.subject, row.event_id.into())).collect())
 }
 
 /// The deliveries about some subjects that are pending and due by `now`: of each subject at most `limit`, oldest first.

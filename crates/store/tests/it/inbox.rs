@@ -47,7 +47,7 @@ async fn subjects(db: &Db, now: i64, limit: i64) -> Vec<String> {
 async fn subjects_after(db: &Db, after: &str, now: i64, limit: i64) -> Vec<String> {
     let after = (source(), after.to_owned());
     let mut conn = db.read().await.unwrap();
-    let rows = inbox::pending_subjects(conn.c(), &after, sample::machine(now), limit).await.unwrap();
+    let rows = inbox::pending_subjects(conn.c(), &after, sample::machine(now), None, limit).await.unwrap();
     rows.into_iter().map(|(source, subject)| format!("{source} {subject}")).collect()
 }
 

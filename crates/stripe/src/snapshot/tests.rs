@@ -265,6 +265,11 @@ fn a_collection_that_somebody_else_paused_is_told() {
         assert!(!told(held(marks), at(150)), "a pause of ours is told as one");
     }
     assert!(told(held(json!({ "pausedBy": "tollkeeper", "pausedUntil": "100" })), at(150)), "ours is over");
+    let mut still = held(json!({ "pausedBy": "tollkeeper" }));
+    still["status"] = "paused".into();
+    assert!(!told(still.clone(), at(150)), "ours, and then the subscription was paused too");
+    still["metadata"] = json!({});
+    assert!(told(still, at(150)));
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(crate) struct PlayedBilling {
     page_rows: AtomicUsize,
     pace: OnceLock<Arc<dyn Pace>>,
     paced: AtomicBool,
+    cheap_lists: AtomicBool,
 }
 
 impl PlayedBilling {
@@ -61,6 +62,7 @@ impl PlayedBilling {
             page_rows: AtomicUsize::new(100),
             pace: OnceLock::new(),
             paced: AtomicBool::new(false),
+            cheap_lists: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +88,11 @@ impl PlayedBilling {
     /// From now on every request waits for its turn, as an adapter's does.
     pub(crate) fn keep_pace(&self) {
         self.paced.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on it is said that deliveries carry nothing, and that a page tells of many.
+    pub(crate) fn lists_are_cheap(&self) {
+        self.cheap_lists.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn rows_per_page(&self, rows: usize) {

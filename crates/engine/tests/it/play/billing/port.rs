@@ -79,6 +79,9 @@ impl Billing for PlayedBilling {
     fn provider(&self) -> Provider {
         "chargebee".into()
     }
+    fn rows_of_a_page(&self) -> Option<usize> {
+        self.cheap_lists.load(Ordering::Relaxed).then(|| self.page_rows.load(Ordering::Relaxed))
+    }
     fn set_pace(&self, pace: Arc<dyn Pace>) {
         // Several engines share this one, and its budget.
         let _ = self.pace.set(pace);
