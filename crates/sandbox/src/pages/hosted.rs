@@ -148,6 +148,13 @@ fn offer(site: &Site, task: &PageTask, now_secs: i64) -> (&'static str, String) 
             };
             ("Change your subscription", text)
         }
+        PageTask::Once { items, currency, .. } => {
+            let Ok((items, currency)) = site.sell_once(items, currency.as_deref()) else {
+                return ("Checkout", String::new());
+            };
+            let total = row("Total", &money(amount_of(&items, true), &currency));
+            ("Checkout", format!("<div class=\"box\">{}{total}</div>", lines(site, &items, &currency)))
+        }
         PageTask::ManageCard { .. } => ("Payment method", String::new()),
         PageTask::CollectNow { customer_id } => {
             let open = site.subscriptions.linked("customer_id", customer_id).iter().flat_map(|subscription| {

@@ -17,7 +17,7 @@ const METHODS: [&str; 5] = ["cash", "check", "bank_transfer", "other", "custom"]
 
 const COLUMNS: Columns<Invoice> = &[
     ("id", |_, row| Attribute::Text(&row.id)),
-    ("subscription_id", |_, row| Attribute::Text(&row.subscription_id)),
+    ("subscription_id", |_, row| Attribute::id(&row.subscription_id)),
     ("customer_id", |_, row| Attribute::Text(&row.customer_id)),
     ("status", |_, row| Attribute::Text(row.status.as_str())),
     ("date", |_, row| Attribute::Number(row.date)),

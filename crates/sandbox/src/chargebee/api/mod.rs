@@ -73,6 +73,7 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
 
         (true, ["hosted_pages", "checkout_new_for_items"]) => hosted_pages::checkout_new(site, form, act),
         (true, ["hosted_pages", "checkout_existing_for_items"]) => hosted_pages::checkout_existing(site, form, act),
+        (true, ["hosted_pages", "checkout_one_time_for_items"]) => hosted_pages::checkout_one_time(site, form, act),
         (true, ["hosted_pages", "manage_payment_sources"]) => hosted_pages::manage_payment_sources(site, form, act),
         (true, ["hosted_pages", "collect_now"]) => hosted_pages::collect_now(site, form, act),
         (false, ["hosted_pages"]) => hosted_pages::list(site, query),

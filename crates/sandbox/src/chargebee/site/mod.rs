@@ -13,6 +13,7 @@ pub(crate) mod dues;
 pub(crate) mod ending;
 pub(crate) mod model;
 pub(crate) mod news;
+mod once;
 pub(crate) mod pauses;
 pub(crate) mod portal;
 mod proration;
