@@ -336,7 +336,7 @@ fn live_row<'a>(account: &'a Account, named: Option<&str>) -> Result<&'a Subscri
             "there are several subscriptions: name one of them",
         )),
         (None, _) => Err(Error::Invalid {
-            field: named.map(|_| "subscriptionId"),
+            field: named.map(|_| "subscriptionId".into()),
             code: "no_subscription",
             message: "There is no active subscription".into(),
         }),
