@@ -7,7 +7,8 @@ use tollkeeper_core::{
     ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, ProviderError, Quote,
+        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, PaymentRequest,
+        ProviderError, Quote,
     },
     snapshot::{Origin, Phase, Snapshot},
     time::Timestamp,
@@ -96,6 +97,16 @@ impl Billing for Chargebee {
         let endpoint = Endpoint::new(checkout::START, "/hosted_pages/checkout_new_for_items");
         let answer: wire::HostedPageAnswer = self.client.post(endpoint, &form, Some(&request.key)).await?;
         self.made(checkout::START, &answer, &request.customer_id, &request.subscription_id)
+    }
+
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError> {
+        let form = checkout::payment(request, self.gateway_account_id.as_deref())?;
+        let endpoint = Endpoint::new(checkout::PAYMENT, "/hosted_pages/checkout_one_time_for_items");
+        let answer: wire::HostedPageAnswer = self.client.post(endpoint, &form, Some(&request.key)).await?;
+        answer.hosted_page.url.filter(|url| !url.is_empty()).ok_or_else(|| {
+            let attempt = Attempt { operation: checkout::PAYMENT, writes: true };
+            attempt.error(attempt.unclear(), "the answer does not say where the page is")
+        })
     }
 
     /// Of several pages that were made for the row: the one that was completed, else the newest.

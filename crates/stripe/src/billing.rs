@@ -7,7 +7,8 @@ use tollkeeper_core::{
     ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, ProviderError, Quote,
+        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, PaymentRequest,
+        ProviderError, Quote,
     },
     snapshot::Snapshot,
     time::Timestamp,
@@ -92,6 +93,16 @@ impl Billing for Stripe {
         let endpoint = Endpoint::new(checkout::START, "/v1/checkout/sessions");
         let session: wire::Session = self.client.post(endpoint, &form, Some(&request.key)).await?;
         self.page_of(Attempt::write(checkout::START), &session)
+    }
+
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError> {
+        let form = checkout::payment(request, &self.options)?;
+        let endpoint = Endpoint::new(checkout::PAYMENT, "/v1/checkout/sessions");
+        let session: wire::Session = self.client.post(endpoint, &form, Some(&request.key)).await?;
+        session.url.filter(|url| !url.is_empty()).ok_or_else(|| {
+            let attempt = Attempt::write(checkout::PAYMENT);
+            attempt.error(attempt.unclear(), "the answer does not say where the page is")
+        })
     }
 
     /// Of several sessions that were made for the row: the one that was completed, else one that is open, else the newest.

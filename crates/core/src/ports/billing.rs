@@ -76,6 +76,27 @@ pub struct CheckoutRequest {
     pub cancel_url: String,
 }
 
+/// A one-time payment to be made on a hosted page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentRequest {
+    /// The idempotency key.
+    pub key: String,
+    /// Whose it is; carried by the page.
+    pub organization_id: OrganizationId,
+    /// The customer that pays; it exists.
+    pub customer_id: ProviderCustomerId,
+    /// Who started it; carried by the page.
+    pub user_id: Option<String>,
+    /// One-time prices, each once.
+    pub items: Vec<CheckoutItem>,
+    /// The currency of every price.
+    pub currency: Currency,
+    /// Where the provider sends the person after paying. At most [`Billing::longest_return_url`] characters.
+    pub success_url: String,
+    /// Where the provider sends the person after giving up, as long at most.
+    pub cancel_url: String,
+}
+
 /// How far a hosted page got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckoutState {
@@ -279,6 +300,12 @@ pub trait Billing: Inbound {
     /// # Errors
     /// [`ProviderError`], by kind; code `no_applicable_gateway` when the provider cannot charge anybody.
     async fn start_checkout(&self, request: &CheckoutRequest) -> Result<CheckoutPage, ProviderError>;
+
+    /// Makes a hosted page for a one-time payment, and answers where it is. What is paid there gets an invoice.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; code `no_applicable_gateway` when the provider cannot charge anybody.
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError>;
 
     /// Looks for the hosted page that was made for a row, when the answer that named it was lost.
     ///

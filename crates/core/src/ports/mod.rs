@@ -11,7 +11,7 @@ mod page;
 
 pub use billing::{
     Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-    CustomerPatch, CustomerRecord, HostedChange, Listed, NewCustomer, NextInvoice, Quote, QuoteLine,
+    CustomerPatch, CustomerRecord, HostedChange, Listed, NewCustomer, NextInvoice, PaymentRequest, Quote, QuoteLine,
 };
 pub use error::{ErrorKind, ProviderError};
 pub use identity::{AuthError, Identity, OrganizationRecord, Session, UserRecord};

@@ -14,7 +14,7 @@ use tollkeeper_core::{
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
         CustomerPatch, CustomerRecord, DecodeError, ErrorKind, Hint, HostedChange, Inbound, Listed, NewCustomer,
-        NextInvoice, Pace, Page, ProviderError, Quote, Verified, VerifyError,
+        NextInvoice, Pace, Page, PaymentRequest, ProviderError, Quote, Verified, VerifyError,
     },
     snapshot::{Item, ItemType, Origin, Phase, ScheduledItems, Snapshot},
     subscription::CheckoutItem,
@@ -225,6 +225,10 @@ impl Billing for PlayedBilling {
         };
         self.asked("start_checkout")?.pages.insert(row, (page.clone(), request.clone()));
         Ok(page)
+    }
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError> {
+        drop(self.asked("start_payment")?);
+        Ok(format!("https://pay.example.com/once/{}", request.organization_id))
     }
     async fn find_checkout(
         &self,

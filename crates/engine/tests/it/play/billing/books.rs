@@ -6,7 +6,7 @@ use tollkeeper_core::{
     ids::{EventId, PriceId, ProviderCustomerId, ProviderSubscriptionId},
     ports::{
         ChangeRequest, ChangeWhen, CheckoutPage, CheckoutRequest, CheckoutState, CustomerRecord, ErrorKind,
-        HostedChange, NextInvoice, ProviderError, Quote, QuoteLine,
+        HostedChange, NextInvoice, PaymentRequest, ProviderError, Quote, QuoteLine,
     },
     snapshot::{Item, ItemType, Phase, ScheduledItems, Snapshot},
     subscription::CheckoutItem,
@@ -27,6 +27,7 @@ pub(super) struct Books {
     pub(super) names_customers: bool,
     pub(super) keys: BTreeMap<String, ProviderCustomerId>,
     pub(super) pages: BTreeMap<String, (CheckoutPage, CheckoutRequest)>,
+    pub(super) payments: Vec<PaymentRequest>,
     pub(super) hosted: BTreeMap<String, (CheckoutPage, HostedChange)>,
     pub(super) subscriptions: BTreeMap<ProviderSubscriptionId, Snapshot>,
     /// When what has this id last changed.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use tollkeeper_core::{
-    ports::{ErrorKind, Pace, ProviderError},
+    ports::{ErrorKind, Pace, PaymentRequest, ProviderError},
     snapshot::{Item, ItemType},
     time::days,
 };
@@ -99,6 +99,11 @@ impl PlayedBilling {
 
     pub(crate) fn count(&self, what: &str) -> usize {
         self.books().calls.iter().filter(|(call, _)| *call == what).count()
+    }
+
+    /// The one-time payments that pages were made for.
+    pub(crate) fn payments(&self) -> Vec<PaymentRequest> {
+        self.books().payments.clone()
     }
 
     /// Forgets what was asked, not what is in the books.

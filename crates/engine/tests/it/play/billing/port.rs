@@ -11,7 +11,7 @@ use tollkeeper_core::{
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState, Content,
         CustomerPatch, CustomerRecord, DecodeError, ErrorKind, Hint, HostedChange, Inbound, Listed, NewCustomer, Pace,
-        Page, ProviderError, Quote, Subject, Verified, VerifyError,
+        Page, PaymentRequest, ProviderError, Quote, Subject, Verified, VerifyError,
     },
     snapshot::{Phase, Snapshot},
     time::{Clock as _, MachineTime, Timestamp},
@@ -162,6 +162,13 @@ impl Billing for PlayedBilling {
             };
             books.pages.insert(reference, (page.clone(), request.clone()));
             Ok(page)
+        })
+        .await
+    }
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError> {
+        self.answer("start_payment", request.organization_id.as_str(), |books| {
+            books.payments.push(request.clone());
+            Ok(format!("https://pay.example.com/once_{}", books.payments.len()))
         })
         .await
     }
