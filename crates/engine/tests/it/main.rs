@@ -21,6 +21,7 @@ mod notices;
 mod pacing;
 mod pages;
 mod pauses;
+mod payments;
 mod play;
 mod poison;
 mod previews;
