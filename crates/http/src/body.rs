@@ -219,6 +219,25 @@ impl Fields {
         entries.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
     }
 
+    /// Prices with quantities: a list of `{priceId, quantity}`, one of each where no quantity is given.
+    pub(crate) fn priced(&self, name: &'static str) -> Result<Option<Vec<(String, i64)>>, Problem> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        let Value::Array(entries) = value else { return Err(wrong(name, "a list")) };
+        at_most(entries, name)?;
+        let entry = |(place, value): (usize, &Value)| {
+            let path = |member: &str| format!("{name}[{place}].{member}");
+            let Value::Object(fields) = value else {
+                return Err(wrong(format!("{name}[{place}]"), "an object with a priceId and a quantity"));
+            };
+            let given = |key: &str| fields.get(key).filter(|value| !value.is_null());
+            let id = given("priceId").ok_or_else(|| wrong(path("priceId"), "a text"))?;
+            let id = text(id, &path("priceId"), NAME)?.to_owned();
+            let quantity = given("quantity").map(|it| integer(it, &path("quantity"))).transpose()?;
+            Ok((id, quantity.unwrap_or(1)))
+        };
+        entries.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
+    }
+
     /// An instant: RFC 3339, or whole seconds since the Unix epoch.
     pub(crate) fn instant(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
         let wrong = || Problem::field(name, "invalid_value", format!("{name} must be {INSTANT}"));

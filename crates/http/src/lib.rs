@@ -28,6 +28,7 @@ mod landing;
 mod limits;
 mod observe;
 mod pages;
+mod payment;
 mod plans;
 mod problem;
 mod query;

@@ -20,7 +20,7 @@ use crate::{
     landing,
     limits::{Limits, Room},
     observe::{self, HotMeters, RequestIds},
-    pages, plans, session, subscription, webhook,
+    pages, payment, plans, session, subscription, webhook,
 };
 
 /// What the HTTP face can be told; every part has a default.
@@ -117,6 +117,7 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
         .route("/api/subscription/portal", post(subscription::portal))
         .route("/api/subscription/list", get(subscription::list))
         .route("/api/subscription/success", get(landing::success))
+        .route("/api/checkout", post(payment::checkout))
         .route("/api/entitlements", get(gate::entitlements))
         .route("/api/entitlements/{feature}", get(gate::entitlement))
         .route("/gate/{feature}", get(gate::gate))

@@ -134,16 +134,21 @@ fn hosted(url: &str) -> Value {
 }
 
 /// Something that may be done, with the rest of its body still to be judged.
-struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     app: &'a App,
     /// Who is counted.
     line: String,
     actor: Actor,
-    fields: Fields,
+    pub(crate) fields: Fields,
 }
 
 /// Reads the body and asks whether the caller may do this.
-async fn begin<'a>(app: &'a App, caller: &Caller, request: Request, action: Action) -> Result<Asked<'a>, Problem> {
+pub(crate) async fn begin<'a>(
+    app: &'a App,
+    caller: &Caller,
+    request: Request,
+    action: Action,
+) -> Result<Asked<'a>, Problem> {
     let (parts, content) = request.into_parts();
     let in_query = query::value(&parts.uri, "referenceId");
     caller.may_begin(app, in_query.as_deref(), action)?;
@@ -160,7 +165,7 @@ async fn begin<'a>(app: &'a App, caller: &Caller, request: Request, action: Acti
 impl Asked<'_> {
     /// Does it, unless too much was done for this organization a moment ago; to the end in any case. What the
     /// engine finds wrong at once costs no provider anything, and is not counted.
-    async fn act<T, Work>(self, work: impl FnOnce(Tollkeeper, Actor) -> Work) -> Result<T, Problem>
+    pub(crate) async fn act<T, Work>(self, work: impl FnOnce(Tollkeeper, Actor) -> Work) -> Result<T, Problem>
     where
         T: Send + 'static,
         Work: Future<Output = Result<T, Error>> + Send + 'static,

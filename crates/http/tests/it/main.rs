@@ -10,6 +10,7 @@ mod gate;
 mod keys;
 mod limits;
 mod operator;
+mod payments;
 mod refusals;
 mod session;
 mod sockets;
