@@ -64,6 +64,25 @@ async fn a_charge_is_paid_once_and_invoiced() {
     assert_eq!(listed["list"].as_array().unwrap().len(), 1);
     assert_eq!(world.get("/sandbox/truth").await["subscriptions"], json!([]));
 
+    let number = invoice["id"].as_str().unwrap();
+    let link =
+        world.bill(&format!("/invoices/{number}/pdf"), &[("disposition_type", "inline")]).await["download"].clone();
+    if let Some(recorded) = crate::contracts::contract("chargebee/fixtures/responses/invoice.pdf.json") {
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&link), names(&recorded["download"]));
+    }
+    assert_eq!(link["valid_till"], START + 3_600);
+    let download = async || world.client.get(text(&link["download_url"])).send().await.unwrap();
+    let document = download().await;
+    assert_eq!(document.headers()["content-type"], "application/pdf");
+    let document = document.text().await.unwrap();
+    assert!(document.starts_with("%PDF-") && document.contains(number) && document.contains("499.00"), "{document}");
+    assert_eq!(world.billing(Method::POST, "/invoices/INV-99/pdf", &[]).await.0, 404);
+    let odd = [("disposition_type", "sideways")];
+    assert_eq!(world.billing(Method::POST, &format!("/invoices/{number}/pdf"), &odd).await.0, 400);
+    world.advance(3_600).await;
+    assert_eq!(download().await.status(), 404, "it works for an hour");
+
     // Time has nothing to do with what is paid.
     world.advance(60 * 86_400).await;
     let invoice = invoice["id"].as_str().unwrap();
@@ -136,6 +155,12 @@ async fn a_session_of_mode_payment_is_paid_and_invoiced_where_that_is_asked_for(
         (&paid["invoice"], &json!("paid"), &json!(99_800))
     );
     assert_eq!(invoice["parent"], Value::Null);
+    let document = world.client.get(text(&invoice["invoice_pdf"])).send().await.unwrap();
+    assert_eq!(document.headers()["content-type"], "application/pdf");
+    let document = document.text().await.unwrap();
+    assert!(document.starts_with("%PDF-") && document.contains("998.00"), "{document}");
+    let other = text(&invoice["invoice_pdf"]).replace("/pdf", "x/pdf");
+    assert_eq!(world.client.get(other).send().await.unwrap().status(), 404);
 
     let without = world.post("/v1/checkout/sessions", &pairs[..8]).await;
     world.done("/sandbox/hosted/complete", json!({ "url": without["url"], "card": PAYS })).await;

@@ -70,6 +70,23 @@ pub(super) fn retrieve(site: &Site, id: &str) -> Answered {
     Ok(Answer::resource("invoice", render::invoice(site, position)))
 }
 
+/// A link to the document. How a browser shows it (`disposition_type`) makes no difference here.
+pub(super) fn pdf(site: &mut Site, id: &str, form: &Form, act: Act) -> Answered {
+    read::option(form, "disposition_type", &[("attachment", ()), ("inline", ())])?;
+    let position = find(site, id)?;
+    let base = site.base_url.clone();
+    let link = site.download(position, act);
+    Ok(Answer::resource(
+        "download",
+        json!({
+            "download_url": format!("{base}/invoices/download/{}.pdf", link.key),
+            "valid_till": link.valid_till,
+            "mime_type": "application/pdf",
+            "object": "download",
+        }),
+    ))
+}
+
 /// One of the actions of an invoice.
 pub(super) fn act(site: &mut Site, id: &str, action: &str, form: &Form, act: Act) -> Answered {
     let position = find(site, id)?;

@@ -86,6 +86,7 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
 
         (false, ["invoices"]) => invoices::list(site, query),
         (false, ["invoices", id]) => invoices::retrieve(site, id),
+        (true, ["invoices", id, "pdf"]) => invoices::pdf(site, id, form, act),
         (true, ["invoices", id, action]) => invoices::act(site, id, action, form, act),
         (false, ["transactions"]) => documents::list_transactions(site, query),
         (false, ["transactions", id]) => documents::retrieve_transaction(site, id),
