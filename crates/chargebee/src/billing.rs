@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tollkeeper_core::{
-    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, SubscriptionId},
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, PaymentRequest,
-        ProviderError, Quote,
+        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Invoice, Listed, NewCustomer, Pace, Page,
+        PaymentRequest, ProviderError, Quote,
     },
     snapshot::{Origin, Phase, Snapshot},
     time::Timestamp,
@@ -206,7 +206,7 @@ impl Billing for Chargebee {
     async fn preview(&self, id: &ProviderSubscriptionId, change: &ChangeRequest) -> Result<Quote, ProviderError> {
         const OPERATION: &str = "preview change";
         let endpoint = Endpoint::new(OPERATION, "/estimates/update_subscription_for_items");
-        let answer: wire::EstimateAnswer = self.client.estimate(endpoint, &change::estimate(id, change)).await?;
+        let answer: wire::EstimateAnswer = self.client.ask(endpoint, &change::estimate(id, change)).await?;
         quote(&answer.estimate, self.now()).ok_or_else(|| {
             let attempt = Attempt { operation: OPERATION, writes: false };
             attempt.error(attempt.unclear(), "the estimate does not say its currency or when it was made")
@@ -288,6 +288,22 @@ impl Billing for Chargebee {
         let page: wire::Page<wire::CustomerAnswer> = self.page("list customers", "/customers", since, page).await?;
         let rows = page.list.into_iter().map(|row| customer::record(row.customer)).collect();
         Ok(Page { rows, next: page.next_offset })
+    }
+
+    async fn invoices(
+        &self,
+        customer: &ProviderCustomerId,
+        page: Option<&str>,
+    ) -> Result<Page<Invoice>, ProviderError> {
+        self.list_invoices(customer, page).await
+    }
+
+    async fn invoice(&self, id: &ProviderInvoiceId) -> Result<Option<Invoice>, ProviderError> {
+        self.read_invoice(id.as_str()).await
+    }
+
+    async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError> {
+        self.link_to_invoice(id.as_str()).await
     }
 
     fn set_pace(&self, pace: Arc<dyn Pace>) {

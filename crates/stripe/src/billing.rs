@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tollkeeper_core::{
-    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, SubscriptionId},
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, PaymentRequest,
-        ProviderError, Quote,
+        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Invoice, Listed, NewCustomer, Pace, Page,
+        PaymentRequest, ProviderError, Quote,
     },
     snapshot::Snapshot,
     time::Timestamp,
@@ -248,6 +248,22 @@ impl Billing for Stripe {
         page: Option<&str>,
     ) -> Result<Page<CustomerRecord>, ProviderError> {
         self.list_customers(since, page).await
+    }
+
+    async fn invoices(
+        &self,
+        customer: &ProviderCustomerId,
+        page: Option<&str>,
+    ) -> Result<Page<Invoice>, ProviderError> {
+        self.list_invoices(customer, page).await
+    }
+
+    async fn invoice(&self, id: &ProviderInvoiceId) -> Result<Option<Invoice>, ProviderError> {
+        self.read_invoice(id.as_str()).await
+    }
+
+    async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError> {
+        self.link_to_invoice(id.as_str()).await
     }
 
     /// 20 a second: less than the 25 that Stripe allows in a sandbox, and far less than the 100 of a live account.

@@ -134,6 +134,10 @@ async fn every_request() -> Vec<Recorded> {
         answer(200, &empty),
         answer(200, &empty),
         answer(200, &empty),
+        answer(200, &empty),
+        answer(200, &empty),
+        answer(200, &json!({ "invoice": { "id": "INV-1", "status": "paid" } })),
+        answer(200, &json!({ "download": { "download_url": "https://pdf" } })),
     ];
     let count = script.len();
     let settings = |config| Config { gateway_account_id: Some("gw_test_1".into()), ..config };
@@ -173,6 +177,11 @@ async fn every_request() -> Vec<Recorded> {
         chargebee.subscriptions(since, page).await.unwrap();
         chargebee.customers(since, page).await.unwrap();
     }
+    for page in [None, Some(r#"["1","2"]"#)] {
+        chargebee.invoices(&"org_acme".into(), page).await.unwrap();
+    }
+    chargebee.invoice(&"INV-1".into()).await.unwrap();
+    chargebee.invoice_pdf(&"INV-1".into()).await.unwrap();
     assert_eq!(fake.requests().len(), count);
     fake.requests()
 }

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, SubscriptionId},
     money::Currency,
-    ports::{Inbound, Pace, Page, ProviderError},
+    ports::{Inbound, Invoice, Pace, Page, ProviderError},
     snapshot::Snapshot,
     subscription::CheckoutItem,
     time::Timestamp,
@@ -421,6 +421,26 @@ pub trait Billing: Inbound {
         since: Option<Timestamp>,
         page: Option<&str>,
     ) -> Result<Page<CustomerRecord>, ProviderError>;
+
+    /// Reads the invoices of a customer page by page, newest first; none where the customer is gone.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; `Rejected` or `NotFound` when `page` is none of this list.
+    async fn invoices(&self, customer: &ProviderCustomerId, page: Option<&str>)
+    -> Result<Page<Invoice>, ProviderError>;
+
+    /// Reads an invoice, whosever it is; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn invoice(&self, id: &ProviderInvoiceId) -> Result<Option<Invoice>, ProviderError>;
+
+    /// Makes a link to the document of an invoice; short-lived, never stored. `None` when there is no such invoice, or
+    /// it has no document yet. Whoever has the link may read the document.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError>;
 
     /// How many requests a minute are usual, where nobody says otherwise.
     fn usual_requests_per_minute(&self) -> u32 {

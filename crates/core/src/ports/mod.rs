@@ -6,6 +6,7 @@ mod billing;
 mod error;
 mod identity;
 mod inbound;
+mod invoice;
 mod pace;
 mod page;
 
@@ -16,5 +17,6 @@ pub use billing::{
 pub use error::{ErrorKind, ProviderError};
 pub use identity::{AuthError, Identity, OrganizationRecord, Session, UserRecord};
 pub use inbound::{Content, DecodeError, Hint, Inbound, Subject, Verified, VerifyError};
+pub use invoice::{Invoice, InvoiceStatus};
 pub use pace::Pace;
 pub use page::Page;

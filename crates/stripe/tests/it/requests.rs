@@ -174,6 +174,11 @@ async fn every_request() -> Vec<Recorded> {
         list(std::slice::from_ref(&event)),
         list(&[]),
         portal(),
+        // Invoices.
+        page(&[json!({ "id": "in_1" })]),
+        list(&[]),
+        answer(200, &json!({ "id": "in_1" })),
+        answer(200, &json!({ "id": "in_1" })),
     ];
     let count = script.len();
     let fake = Fake::with(script, |config| Config { options: options(), ..config }).await.at(NOW);
@@ -236,6 +241,11 @@ async fn ask_everything(stripe: &Stripe) {
     stripe.customers(Some(since), None).await.unwrap();
     stripe.customers(None, Some("deleted:")).await.unwrap();
     stripe.portal(&customer, "https://app.test/b").await.unwrap();
+    for page in [None, Some("in_1")] {
+        stripe.invoices(&customer, page).await.unwrap();
+    }
+    stripe.invoice(&"in_1".into()).await.unwrap();
+    stripe.invoice_pdf(&"in_1".into()).await.unwrap();
 }
 
 /// The operation of a request in the contract.
