@@ -38,6 +38,14 @@ pub enum Error {
         /// For people: what is wrong and what is wanted.
         message: String,
     },
+    /// What was named is not there, or is somebody else's.
+    #[error("{message}")]
+    Unknown {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
     /// It cannot be done as things stand.
     #[error("{message}")]
     Conflict {

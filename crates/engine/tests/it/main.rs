@@ -14,6 +14,7 @@ mod duplicates;
 mod gates;
 mod halves;
 mod hosted;
+mod invoices;
 mod keys;
 mod landing;
 mod main_job;
