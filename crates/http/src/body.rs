@@ -142,7 +142,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// The fields of a body. What is null counts as not given; what nobody asks for is ignored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {

@@ -17,12 +17,14 @@
 
 mod address;
 mod admin;
+mod asked;
 mod body;
 mod buckets;
 mod cors;
 mod figures;
 mod gate;
 mod health;
+mod invoices;
 mod jobs;
 mod landing;
 mod limits;

@@ -7,7 +7,7 @@ use axum::{
 use serde_json::{Value, json};
 use tollkeeper::{Action, PayRequest};
 
-use crate::{body::ADDRESS, problem::Problem, router::Shared, session::Caller, subscription::begin};
+use crate::{asked::begin, body::ADDRESS, problem::Problem, router::Shared, session::Caller};
 
 /// `POST /api/checkout`
 pub(crate) async fn checkout(

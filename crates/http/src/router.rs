@@ -15,7 +15,7 @@ use crate::{
     buckets::Buckets,
     cors,
     figures::InboxFigures,
-    gate, health,
+    gate, health, invoices,
     jobs::Jobs,
     landing,
     limits::{Limits, Room},
@@ -118,6 +118,8 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
         .route("/api/subscription/list", get(subscription::list))
         .route("/api/subscription/success", get(landing::success))
         .route("/api/checkout", post(payment::checkout))
+        .route("/api/invoices", get(invoices::list))
+        .route("/api/invoices/{id}/pdf", get(invoices::pdf))
         .route("/api/entitlements", get(gate::entitlements))
         .route("/api/entitlements/{feature}", get(gate::entitlement))
         .route("/gate/{feature}", get(gate::gate))

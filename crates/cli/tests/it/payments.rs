@@ -1,9 +1,10 @@
 //! What is paid once: from a price to a page, to the invoice and its document.
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tollkeeper_store::inbox::InboxState;
 
-use crate::provider::{Provider, everywhere};
+use crate::provider::everywhere;
 use crate::support::{Answer, World, inbox_rows, worked_off};
 
 everywhere! {
@@ -37,6 +38,37 @@ everywhere! {
         assert!(told, "{rows:?}");
         assert!(admin.subscriptions(true).await.is_empty());
         assert_eq!(admin.gate("sso").await, 402, "nothing was subscribed to");
+
+        // Every member sees what was charged, and its document; nobody else does.
+        let list = member.get("/api/invoices").await.ok();
+        let [invoice] = &list["invoices"].as_array().unwrap()[..] else { panic!("{list}") };
+        assert_eq!((&invoice["status"], &invoice["currency"]), (&json!("paid"), &json!("USD")), "{invoice}");
+        assert_eq!((&invoice["total"], &invoice["amountDue"]), (&json!(49_900), &json!(0)), "{invoice}");
+        assert!(invoice["number"].is_string() && invoice["date"].is_string(), "{invoice}");
+        assert_eq!(list["next"], json!(null));
+        let path = format!("/api/invoices/{}/pdf", invoice["id"].as_str().unwrap());
+        let led = member.request(Method::GET, &path, &Value::Null).send().await.unwrap();
+        assert_eq!(led.status().as_u16(), 302);
+        let link = led.headers()["location"].to_str().unwrap().to_owned();
+        let document = world.client.get(&link).send().await.unwrap();
+        assert_eq!(document.headers()["content-type"], "application/pdf");
+        assert!(document.bytes().await.unwrap().starts_with(b"%PDF-"));
+
+        let stranger = world.admin(&server, &world.organization("Other Inc").await).await;
+        let theirs = json!({ "items": [{ "priceId": provider.onboarding() }] });
+        stranger.post("/api/checkout", theirs).await.ok();
+        assert_eq!(stranger.get("/api/invoices").await.ok()["invoices"], json!([]));
+        for (path, status, code) in [
+            (path.as_str(), 404, "unknown_invoice"),
+            ("/api/invoices/in_nothing/pdf", 404, "unknown_invoice"),
+            ("/api/invoices/../pdf", 404, "not_found"),
+            ("/api/invoices/%2E%2E/pdf", 404, "not_found"),
+            ("/api/invoices/search/pdf", 404, "unknown_invoice"),
+            ("/api/invoices?page=nowhere", 400, "invalid_page"),
+        ] {
+            let answer = stranger.get(path).await;
+            assert_eq!((answer.status, answer.code()), (status, code), "{path}: {}", answer.body);
+        }
         server.stop().await;
     }
 }

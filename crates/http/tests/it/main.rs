@@ -7,6 +7,7 @@ mod changes;
 mod edge;
 mod fakes;
 mod gate;
+mod invoices;
 mod keys;
 mod limits;
 mod operator;
