@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tollkeeper_core::{
-    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, SubscriptionId},
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, ProviderError, Quote,
+        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Invoice, Listed, NewCustomer, Pace, Page,
+        PaymentRequest, ProviderError, Quote,
     },
     snapshot::{Origin, Phase, Snapshot},
     time::Timestamp,
@@ -96,6 +97,16 @@ impl Billing for Chargebee {
         let endpoint = Endpoint::new(checkout::START, "/hosted_pages/checkout_new_for_items");
         let answer: wire::HostedPageAnswer = self.client.post(endpoint, &form, Some(&request.key)).await?;
         self.made(checkout::START, &answer, &request.customer_id, &request.subscription_id)
+    }
+
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError> {
+        let form = checkout::payment(request, self.gateway_account_id.as_deref())?;
+        let endpoint = Endpoint::new(checkout::PAYMENT, "/hosted_pages/checkout_one_time_for_items");
+        let answer: wire::HostedPageAnswer = self.client.post(endpoint, &form, Some(&request.key)).await?;
+        answer.hosted_page.url.filter(|url| !url.is_empty()).ok_or_else(|| {
+            let attempt = Attempt { operation: checkout::PAYMENT, writes: true };
+            attempt.error(attempt.unclear(), "the answer does not say where the page is")
+        })
     }
 
     /// Of several pages that were made for the row: the one that was completed, else the newest.
@@ -195,7 +206,7 @@ impl Billing for Chargebee {
     async fn preview(&self, id: &ProviderSubscriptionId, change: &ChangeRequest) -> Result<Quote, ProviderError> {
         const OPERATION: &str = "preview change";
         let endpoint = Endpoint::new(OPERATION, "/estimates/update_subscription_for_items");
-        let answer: wire::EstimateAnswer = self.client.estimate(endpoint, &change::estimate(id, change)).await?;
+        let answer: wire::EstimateAnswer = self.client.ask(endpoint, &change::estimate(id, change)).await?;
         quote(&answer.estimate, self.now()).ok_or_else(|| {
             let attempt = Attempt { operation: OPERATION, writes: false };
             attempt.error(attempt.unclear(), "the estimate does not say its currency or when it was made")
@@ -277,6 +288,22 @@ impl Billing for Chargebee {
         let page: wire::Page<wire::CustomerAnswer> = self.page("list customers", "/customers", since, page).await?;
         let rows = page.list.into_iter().map(|row| customer::record(row.customer)).collect();
         Ok(Page { rows, next: page.next_offset })
+    }
+
+    async fn invoices(
+        &self,
+        customer: &ProviderCustomerId,
+        page: Option<&str>,
+    ) -> Result<Page<Invoice>, ProviderError> {
+        self.list_invoices(customer, page).await
+    }
+
+    async fn invoice(&self, id: &ProviderInvoiceId) -> Result<Option<Invoice>, ProviderError> {
+        self.read_invoice(id.as_str()).await
+    }
+
+    async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError> {
+        self.link_to_invoice(id.as_str()).await
     }
 
     fn set_pace(&self, pace: Arc<dyn Pace>) {

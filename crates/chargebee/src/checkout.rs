@@ -1,15 +1,15 @@
 //! Hosted checkouts: what is asked for, and what a page says about itself.
 //!
 //! A checkout has no metadata of its own. What ties it to our row is the subscription's id, which we choose, and the
-//! text that the page carries through. Source: API docs, "Create checkout for a new subscription" and "… to update a
-//! subscription".
+//! text that the page carries through. Source: API docs, "Create checkout for a new subscription", "… to update a
+//! subscription" and "… for one-time charges".
 
 use std::time::Duration;
 
 use serde::Serialize;
 use tollkeeper_core::{
     ids::{OrganizationId, SubscriptionId},
-    ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, HostedChange, ProviderError},
+    ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, HostedChange, PaymentRequest, ProviderError},
     snapshot::ItemType,
     subscription::CheckoutItem,
     time::Timestamp,
@@ -26,6 +26,9 @@ pub(crate) const START: &str = "start checkout";
 /// What starting a hosted change is called in errors.
 pub(crate) const HOSTED_CHANGE: &str = "start hosted change";
 
+/// What starting a one-time payment is called in errors.
+pub(crate) const PAYMENT: &str = "start payment";
+
 /// How long a checkout page works. Source: API docs, "Hosted pages".
 const LIFETIME: Duration = Duration::from_secs(3 * 60 * 60);
 
@@ -37,7 +40,8 @@ const MAX_PASS_THRU_CHARS: usize = 2048;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Carried<'a> {
-    subscription_id: &'a SubscriptionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_id: Option<&'a SubscriptionId>,
     organization_id: &'a OrganizationId,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a str>,
@@ -49,7 +53,7 @@ struct Carried<'a> {
 /// `Rejected`, when a text is longer than Chargebee takes: the message names it.
 pub(crate) fn request(request: &CheckoutRequest, gateway_account_id: Option<&str>) -> Result<Form, ProviderError> {
     let carried = Carried {
-        subscription_id: &request.subscription_id,
+        subscription_id: Some(&request.subscription_id),
         organization_id: &request.organization_id,
         user_id: request.user_id.as_deref(),
     };
@@ -72,8 +76,11 @@ pub(crate) fn request(request: &CheckoutRequest, gateway_account_id: Option<&str
 /// # Errors
 /// `Rejected`, when a text is longer than Chargebee takes: the message names it.
 pub(crate) fn hosted_change(change: &HostedChange, gateway_account_id: Option<&str>) -> Result<Form, ProviderError> {
-    let carried =
-        Carried { subscription_id: &change.subscription_id, organization_id: &change.organization_id, user_id: None };
+    let carried = Carried {
+        subscription_id: Some(&change.subscription_id),
+        organization_id: &change.organization_id,
+        user_id: None,
+    };
     let carried = carry(HOSTED_CHANGE, &carried, &change.redirect_url, &change.cancel_url)?;
     let form = items(Form::new().pair(&["subscription", "id"], &change.id), &change.items)
         .set("replace_items_list", true)
@@ -82,6 +89,26 @@ pub(crate) fn hosted_change(change: &HostedChange, gateway_account_id: Option<&s
     Ok(gateway(form, gateway_account_id)
         .set("redirect_url", &change.redirect_url)
         .set("cancel_url", &change.cancel_url)
+        .set("pass_thru_content", carried))
+}
+
+/// The body of `POST /hosted_pages/checkout_one_time_for_items`. Chargebee invoices what is paid there by itself.
+///
+/// # Errors
+/// `Rejected`, when a text is longer than Chargebee takes: the message names it.
+pub(crate) fn payment(request: &PaymentRequest, gateway_account_id: Option<&str>) -> Result<Form, ProviderError> {
+    let carried = Carried {
+        subscription_id: None,
+        organization_id: &request.organization_id,
+        user_id: request.user_id.as_deref(),
+    };
+    let carried = carry(PAYMENT, &carried, &request.success_url, &request.cancel_url)?;
+    let form = rows(Form::new(), "item_prices", request.items.iter())
+        .set("currency_code", request.currency)
+        .pair(&["customer", "id"], &request.customer_id);
+    Ok(gateway(form, gateway_account_id)
+        .set("redirect_url", &request.success_url)
+        .set("cancel_url", &request.cancel_url)
         .set("pass_thru_content", carried))
 }
 
@@ -107,13 +134,12 @@ fn carry(
 pub(crate) fn items(form: Form, items: &[CheckoutItem]) -> Form {
     let plans = items.iter().filter(|item| item.item_type == ItemType::Plan);
     let others = items.iter().filter(|item| item.item_type != ItemType::Plan);
-    plans.chain(others).enumerate().fold(form, |form, (index, item)| {
-        form.cell("subscription_items", "item_price_id", index, &item.price_id).cell(
-            "subscription_items",
-            "quantity",
-            index,
-            item.quantity,
-        )
+    rows(form, "subscription_items", plans.chain(others))
+}
+
+fn rows<'a>(form: Form, table: &str, items: impl Iterator<Item = &'a CheckoutItem>) -> Form {
+    items.enumerate().fold(form, |form, (index, item)| {
+        form.cell(table, "item_price_id", index, &item.price_id).cell(table, "quantity", index, item.quantity)
     })
 }
 

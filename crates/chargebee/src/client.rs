@@ -70,8 +70,9 @@ impl<'a> Endpoint<'a> {
 enum Verb<'a> {
     /// `GET`; the form is the query.
     Read,
-    /// `POST` that changes nothing: an estimate. Chargebee knows no idempotency keys there.
-    Estimate,
+    /// `POST` that changes nothing: an estimate, or a link. Without a key: Chargebee knows none for estimates, and a link
+    /// shall be a fresh one.
+    Ask,
     /// `POST`, with an idempotency key where one is given.
     Write(Option<&'a str>),
 }
@@ -120,13 +121,13 @@ impl Client {
         self.send(Verb::Read, endpoint, query).await
     }
 
-    /// Asks what something would cost.
-    pub(crate) async fn estimate<T: DeserializeOwned>(
+    /// Asks with POST for what changes nothing: what something would cost, or a link.
+    pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         endpoint: Endpoint<'_>,
         form: &Form,
     ) -> Result<T, ProviderError> {
-        self.send(Verb::Estimate, endpoint, form).await
+        self.send(Verb::Ask, endpoint, form).await
     }
 
     /// Writes. With `key`, Chargebee answers a repeat within 30 minutes with the stored answer ("Idempotency").
@@ -152,7 +153,7 @@ impl Client {
         let mut url = format!("{}{path}", self.base);
         let method = match verb {
             Verb::Read => Method::GET,
-            Verb::Estimate | Verb::Write(_) => Method::POST,
+            Verb::Ask | Verb::Write(_) => Method::POST,
         };
         if method == Method::GET && !form.is_empty() {
             url = format!("{url}?{}", form.as_str());

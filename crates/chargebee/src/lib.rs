@@ -20,6 +20,7 @@ mod error;
 pub mod form;
 #[cfg(test)]
 mod hostile;
+mod invoices;
 mod quote;
 mod reading;
 mod snapshot;

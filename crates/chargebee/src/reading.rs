@@ -21,7 +21,7 @@ use crate::{
 const MAX_PAGES: usize = 50;
 
 /// Rows of a page: the most that Chargebee gives.
-const PAGE_ROWS: u32 = 100;
+pub(crate) const PAGE_ROWS: u32 = 100;
 
 /// The words of an invoice that somebody still owes.
 const UNPAID: [&str; 2] = ["payment_due", "not_paid"];

@@ -73,6 +73,8 @@ string_id! {
     ProviderCustomerId,
     /// A subscription at a billing provider.
     ProviderSubscriptionId,
+    /// An invoice at a billing provider.
+    ProviderInvoiceId,
     /// A price at a billing provider (Chargebee item price, Stripe price).
     PriceId,
     /// A plan of our catalog.

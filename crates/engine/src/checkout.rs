@@ -70,11 +70,7 @@ impl Tollkeeper {
         };
         let choice = choose(&account)?;
         no_live(&account, &choice.group)?;
-        self.ensure_customer(id, &cause).await?;
-        let account = self.account(id).await?;
-        if account.organization.email.is_none() {
-            self.first_contact(&account, self.contact_of(actor).await.as_deref(), &cause).await?;
-        }
+        self.payer(actor, &cause).await?;
         for _ in 0..RACES {
             let account = self.account(id).await?;
             if account.organization.is_leaving() {
@@ -88,6 +84,17 @@ impl Tollkeeper {
             }
         }
         Err(Error::Contended(id.to_string()))
+    }
+
+    /// Sees to it that there is somebody who pays, with the contact of whoever began it.
+    pub(crate) async fn payer(&self, actor: &Actor, cause: &Cause) -> Result<Account, Error> {
+        let id = actor.organization_id();
+        self.ensure_customer(id, cause).await?;
+        let account = self.account(id).await?;
+        if account.organization.email.is_none() {
+            self.first_contact(&account, self.contact_of(actor).await.as_deref(), cause).await?;
+        }
+        Ok(account)
     }
 
     /// Finds the open attempt of the same choice or writes one down. `None`: something was in the way and is not any
@@ -417,7 +424,8 @@ fn no_live(account: &Account, group: &str) -> Result<(), Error> {
     }
 }
 
-fn refused(error: ProviderError) -> Error {
+/// A refusal to make a page, in words that say what to do where we know.
+pub(crate) fn refused(error: ProviderError) -> Error {
     if error.code.as_deref() == Some("no_applicable_gateway") {
         return Error::conflict(
             "no_applicable_gateway",

@@ -99,6 +99,7 @@ pub(crate) fn resolve(
     check_seats(seats, Some(plan))?;
     let mut items = vec![CheckoutItem { price_id: price.id.clone(), quantity: seats, item_type: ItemType::Plan }];
     items.extend(addons(catalog, &request.addons, request.price_ids.get(1..).unwrap_or_default(), price)?);
+    let (success_url, cancel_url) = redirects(settings, request.success_url.as_deref(), request.cancel_url.as_deref())?;
     let trial = plan.trial_days > 0
         && !account.organization.had_trial
         && request.trial != Some(false)
@@ -106,16 +107,8 @@ pub(crate) fn resolve(
     let params = CheckoutParams {
         items,
         trial_end: trial.then(|| now.plus(days(plan.trial_days))),
-        success_url: safe_target(
-            settings,
-            "successUrl",
-            request.success_url.as_deref().unwrap_or("/billing?success=1"),
-        )?,
-        cancel_url: safe_target(
-            settings,
-            "cancelUrl",
-            request.cancel_url.as_deref().unwrap_or("/billing?checkout=cancelled"),
-        )?,
+        success_url,
+        cancel_url,
         user_id: Some(user.to_owned()),
         metadata: metadata(request.metadata.as_ref())?,
     };
@@ -126,6 +119,21 @@ pub(crate) fn resolve(
         price: price.id.clone(),
         params,
     })
+}
+
+/// Where people go after paying and after giving up.
+///
+/// # Errors
+/// [`Error::Invalid`] with `invalid_redirect`, naming the field.
+pub(crate) fn redirects(
+    settings: &Settings,
+    success: Option<&str>,
+    cancel: Option<&str>,
+) -> Result<(String, String), Error> {
+    Ok((
+        safe_target(settings, "successUrl", success.unwrap_or("/billing?success=1"))?,
+        safe_target(settings, "cancelUrl", cancel.unwrap_or("/billing?checkout=cancelled"))?,
+    ))
 }
 
 /// Whether an open checkout of another group offers a trial already: paying both must not give two.

@@ -1,5 +1,7 @@
 //! What can go wrong for a caller of the engine, by what the caller does about it.
 
+use std::borrow::Cow;
+
 use tollkeeper_core::{
     catalog::CatalogProblem,
     ids::{OrganizationId, Provider, ProviderSubscriptionId},
@@ -30,10 +32,18 @@ pub enum Error {
     #[error("{message}")]
     Invalid {
         /// The field, as the caller spelled it; `None` when it is about the whole.
-        field: Option<&'static str>,
+        field: Option<Cow<'static, str>>,
         /// For programs.
         code: &'static str,
         /// For people: what is wrong and what is wanted.
+        message: String,
+    },
+    /// What was named is not there, or is somebody else's.
+    #[error("{message}")]
+    Unknown {
+        /// For programs.
+        code: &'static str,
+        /// For people.
         message: String,
     },
     /// It cannot be done as things stand.
@@ -88,8 +98,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn invalid(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::Invalid { field: Some(field), code, message: message.into() }
+    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, code: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { field: Some(field.into()), code, message: message.into() }
     }
 
     pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> Self {

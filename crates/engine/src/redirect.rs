@@ -93,7 +93,7 @@ mod tests {
             "HTTPS://evil.com",
         ] {
             let refused = safe_target(&settings(), "successUrl", target);
-            assert!(matches!(refused, Err(Error::Invalid { field: Some("successUrl"), .. })), "{target:?}");
+            assert!(matches!(refused, Err(Error::Invalid { field: Some(it), .. }) if it == "successUrl"), "{target:?}");
         }
         assert!(safe_target(&settings(), "successUrl", &format!("/{}", "a".repeat(3000))).is_err());
     }

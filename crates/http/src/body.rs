@@ -142,7 +142,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// The fields of a body. What is null counts as not given; what nobody asks for is ignored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -215,6 +215,25 @@ impl Fields {
                 }
                 _ => Err(wrong(path, "a name, or an object with a name and a quantity")),
             }
+        };
+        entries.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Prices with quantities: a list of `{priceId, quantity}`, one of each where no quantity is given.
+    pub(crate) fn priced(&self, name: &'static str) -> Result<Option<Vec<(String, i64)>>, Problem> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        let Value::Array(entries) = value else { return Err(wrong(name, "a list")) };
+        at_most(entries, name)?;
+        let entry = |(place, value): (usize, &Value)| {
+            let path = |member: &str| format!("{name}[{place}].{member}");
+            let Value::Object(fields) = value else {
+                return Err(wrong(format!("{name}[{place}]"), "an object with a priceId and a quantity"));
+            };
+            let given = |key: &str| fields.get(key).filter(|value| !value.is_null());
+            let id = given("priceId").ok_or_else(|| wrong(path("priceId"), "a text"))?;
+            let id = text(id, &path("priceId"), NAME)?.to_owned();
+            let quantity = given("quantity").map(|it| integer(it, &path("quantity"))).transpose()?;
+            Ok((id, quantity.unwrap_or(1)))
         };
         entries.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
     }

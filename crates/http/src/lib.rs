@@ -17,17 +17,20 @@
 
 mod address;
 mod admin;
+mod asked;
 mod body;
 mod buckets;
 mod cors;
 mod figures;
 mod gate;
 mod health;
+mod invoices;
 mod jobs;
 mod landing;
 mod limits;
 mod observe;
 mod pages;
+mod payment;
 mod plans;
 mod problem;
 mod query;

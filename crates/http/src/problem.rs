@@ -193,6 +193,7 @@ impl From<Error> for Problem {
             Error::Forbidden { code, message } => Self::new(StatusCode::FORBIDDEN, code, message),
             Error::Invalid { field: Some(field), code, message } => Self::field(field, code, message),
             Error::Invalid { field: None, code, message } => Self::new(StatusCode::BAD_REQUEST, code, message),
+            Error::Unknown { code, message } => Self::new(StatusCode::NOT_FOUND, code, message),
             Error::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
             Error::PreviewOutdated(preview) => {
                 let sentence = "The change would now cost another amount than previewed: look at the new preview";

@@ -8,6 +8,9 @@ use url::form_urlencoded;
 
 use crate::{body::NAME, problem::Problem};
 
+/// Characters of what names a page; Chargebee's names are the longest.
+const PAGE: usize = 1_000;
+
 /// The first value of a name.
 pub(crate) fn value<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
     let query = uri.query()?;
@@ -44,6 +47,19 @@ pub(crate) fn visible<'a>(field: &'static str, said: &'a str) -> Result<&'a str,
         return Err(Problem::field(field, "invalid_text", sentence));
     }
     Ok(said)
+}
+
+/// The place in a list where a page begins, as the page before named it: at most 1000 visible characters.
+///
+/// # Errors
+/// A problem that names it, for any other text.
+pub(crate) fn page(uri: &Uri) -> Result<Option<String>, Problem> {
+    let Some(said) = value(uri, "page") else { return Ok(None) };
+    if said.is_empty() || said.chars().nth(PAGE).is_some() || said.chars().any(char::is_control) {
+        let sentence = format!("page must have 1 to {PAGE} visible characters");
+        return Err(Problem::field("page", "invalid_text", sentence));
+    }
+    Ok(Some(said.into_owned()))
 }
 
 /// How many rows are wanted: 50 when nobody says.

@@ -15,12 +15,12 @@ use crate::{
     buckets::Buckets,
     cors,
     figures::InboxFigures,
-    gate, health,
+    gate, health, invoices,
     jobs::Jobs,
     landing,
     limits::{Limits, Room},
     observe::{self, HotMeters, RequestIds},
-    pages, plans, session, subscription, webhook,
+    pages, payment, plans, session, subscription, webhook,
 };
 
 /// What the HTTP face can be told; every part has a default.
@@ -120,6 +120,9 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
         .route("/api/subscription/portal", post(subscription::portal))
         .route("/api/subscription/list", get(subscription::list))
         .route("/api/subscription/success", get(landing::success))
+        .route("/api/checkout", post(payment::checkout))
+        .route("/api/invoices", get(invoices::list))
+        .route("/api/invoices/{id}/pdf", get(invoices::pdf))
         .route("/api/entitlements", get(gate::entitlements))
         .route("/api/entitlements/{feature}", get(gate::entitlement))
         .route("/gate/{feature}", get(gate::gate))

@@ -3,25 +3,20 @@
 //! Every write goes the same way: who asks, the body within its limit, the reference, may they; only then is the rest of
 //! the body judged, and what is left is done unless it was done too often. So nobody learns about fields of what is not theirs, and no provider is asked for it.
 
-use std::time::Duration;
-
 use axum::{
     Json,
     extract::{Request, State},
 };
 use http::Uri;
 use serde_json::{Value, json};
-use tokio::time::Instant;
-use tollkeeper::{
-    Action, Actor, CancelRequest, Cancelled, Error, PauseRequest, Restore, Tollkeeper, Updated, ports::ChangeWhen,
-};
+use tollkeeper::{Action, CancelRequest, Cancelled, PauseRequest, Restore, Updated, ports::ChangeWhen};
 
 use crate::{
-    body::{self, ADDRESS, Fields, NAME, TEXT},
-    jobs::to_the_end,
+    asked::begin,
+    body::{ADDRESS, NAME, TEXT},
     problem::Problem,
     query,
-    router::{App, Shared},
+    router::Shared,
     selection::{Selection, when},
     session::Caller,
 };
@@ -131,64 +126,4 @@ fn applied(subscription: &tollkeeper::SubscriptionView) -> Value {
 
 fn hosted(url: &str) -> Value {
     json!({ "mode": "hosted", "url": url })
-}
-
-/// Something that may be done, with the rest of its body still to be judged.
-struct Asked<'a> {
-    app: &'a App,
-    /// Who is counted.
-    line: String,
-    actor: Actor,
-    fields: Fields,
-}
-
-/// Reads the body and asks whether the caller may do this.
-async fn begin<'a>(app: &'a App, caller: &Caller, request: Request, action: Action) -> Result<Asked<'a>, Problem> {
-    let (parts, content) = request.into_parts();
-    let in_query = query::value(&parts.uri, "referenceId");
-    caller.may_begin(app, in_query.as_deref(), action)?;
-    let (bytes, _place) = body::read(app, content, app.config.limits.api_body_bytes()).await?;
-    let fields = body::parse(&parts.headers, &bytes);
-    let in_body = fields.as_ref().ok().and_then(Fields::reference);
-    let reference = named(caller, in_query.as_deref(), in_body)?;
-    let actor = caller.authorize(app, reference, action).await?;
-    let fields = fields?;
-    fields.text("referenceId", NAME)?;
-    Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
-}
-
-impl Asked<'_> {
-    /// Does it, unless too much was done for this organization a moment ago; to the end in any case. What the
-    /// engine finds wrong at once costs no provider anything, and is not counted.
-    async fn act<T, Work>(self, work: impl FnOnce(Tollkeeper, Actor) -> Work) -> Result<T, Problem>
-    where
-        T: Send + 'static,
-        Work: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        let calls = &self.app.provider_calls;
-        calls
-            .take(self.line.clone(), Instant::now(), Duration::ZERO)
-            .map_err(|wait| Problem::too_often("Too many requests for this organization", wait))?;
-        let done = to_the_end(work(self.app.engine.clone(), self.actor)).await;
-        if matches!(done, Err(Error::Invalid { .. } | Error::Forbidden { .. })) {
-            calls.give_back(&self.line);
-        }
-        Ok(done?)
-    }
-}
-
-/// The reference, which query and body may name.
-fn named<'a>(caller: &Caller, in_query: Option<&'a str>, in_body: Option<&'a str>) -> Result<Option<&'a str>, Problem> {
-    match (in_query, in_body) {
-        (Some(one), Some(two)) if one != two => match caller.only() {
-            // Of two that differ, the foreign one decides.
-            Some(only) if only.as_str() == one => Ok(Some(two)),
-            Some(_) => Ok(Some(one)),
-            None => {
-                let sentence = "The query and the body name two organizations: name one";
-                Err(Problem::field("referenceId", "ambiguous_reference", sentence))
-            }
-        },
-        (one, two) => Ok(one.or(two)),
-    }
 }

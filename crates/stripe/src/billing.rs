@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tollkeeper_core::{
-    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, SubscriptionId},
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Listed, NewCustomer, Pace, Page, ProviderError, Quote,
+        CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Invoice, Listed, NewCustomer, Pace, Page,
+        PaymentRequest, ProviderError, Quote,
     },
     snapshot::Snapshot,
     time::Timestamp,
@@ -93,6 +94,16 @@ impl Billing for Stripe {
         let endpoint = Endpoint::new(checkout::START, "/v1/checkout/sessions");
         let session: wire::Session = self.client.post(endpoint, &form, Some(&request.key)).await?;
         self.page_of(Attempt::write(checkout::START), &session)
+    }
+
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError> {
+        let form = checkout::payment(request, &self.options)?;
+        let endpoint = Endpoint::new(checkout::PAYMENT, "/v1/checkout/sessions");
+        let session: wire::Session = self.client.post(endpoint, &form, Some(&request.key)).await?;
+        session.url.filter(|url| !url.is_empty()).ok_or_else(|| {
+            let attempt = Attempt::write(checkout::PAYMENT);
+            attempt.error(attempt.unclear(), "the answer does not say where the page is")
+        })
     }
 
     /// Of several sessions that were made for the row: the one that was completed, else one that is open, else the newest.
@@ -242,6 +253,22 @@ impl Billing for Stripe {
 
     fn rows_of_a_page(&self) -> Option<usize> {
         Some(PAGE_ROWS as usize)
+    }
+
+    async fn invoices(
+        &self,
+        customer: &ProviderCustomerId,
+        page: Option<&str>,
+    ) -> Result<Page<Invoice>, ProviderError> {
+        self.list_invoices(customer, page).await
+    }
+
+    async fn invoice(&self, id: &ProviderInvoiceId) -> Result<Option<Invoice>, ProviderError> {
+        self.read_invoice(id.as_str()).await
+    }
+
+    async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError> {
+        self.link_to_invoice(id.as_str()).await
     }
 
     /// 20 a second: less than the 25 that Stripe allows in a sandbox, and far less than the 100 of a live account.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tollkeeper_core::{
     ids::{ProviderSubscriptionId, SubscriptionId},
-    ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, HostedChange, ProviderError},
+    ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, HostedChange, PaymentRequest, ProviderError},
     snapshot::ItemType,
     subscription::CheckoutItem,
     time::{DAY, Timestamp},
@@ -25,6 +25,9 @@ use crate::{
 pub(crate) const START: &str = "start checkout";
 /// What starting a hosted change is called in errors.
 pub(crate) const HOSTED_CHANGE: &str = "start hosted change";
+
+/// What starting a one-time payment is called in errors.
+pub(crate) const PAYMENT: &str = "start payment";
 
 /// How long a session works where it does not say.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -69,6 +72,27 @@ pub(crate) fn request(
     });
     let trial = Trial::of(request.trial_end, now);
     Ok(offers(trial.ask(form), options, trial))
+}
+
+/// The body of `POST /v1/checkout/sessions` for a one-time payment. Stripe invoices only what is asked to be invoiced.
+///
+/// # Errors
+/// `Rejected`, when an id is longer than Stripe keeps: the message names it.
+pub(crate) fn payment(request: &PaymentRequest, options: &Options) -> Result<Form, ProviderError> {
+    let attempt = Attempt::write(PAYMENT);
+    let form = Form::new()
+        .set("mode", "payment")
+        .set("customer", &request.customer_id)
+        .set("success_url", &request.success_url)
+        .set("cancel_url", &request.cancel_url)
+        .set("invoice_creation[enabled]", true);
+    let mut form = lines(form, &request.items);
+    let ids = [("organizationId", Some(request.organization_id.as_str())), ("userId", request.user_id.as_deref())];
+    for (name, id) in ids.into_iter().filter_map(|(name, id)| Some((name, id?))) {
+        check_metadata(attempt, name, id)?;
+        form = form.set(format!("metadata[{name}]"), id).set(format!("payment_intent_data[metadata][{name}]"), id);
+    }
+    Ok(offers(form, options, Trial::None))
 }
 
 /// The lines, the plan's first: Stripe keeps their order, and the first one counts as the plan.

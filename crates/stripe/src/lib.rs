@@ -21,6 +21,7 @@ mod error;
 pub mod form;
 #[cfg(test)]
 mod hostile;
+mod invoices;
 mod items;
 mod listing;
 mod pausing;

@@ -9,12 +9,17 @@ pub(crate) struct InvoiceAnswer {
     pub(crate) invoice: Invoice,
 }
 
-/// An invoice that is not paid. Source: API docs, "Invoices".
+/// An invoice. Source: API docs, "Invoices".
 #[derive(Debug, Deserialize)]
 pub(crate) struct Invoice {
     pub(crate) id: String,
-    /// `payment_due`: being retried; `not_paid`: retries are over.
+    #[serde(default)]
+    pub(crate) customer_id: String,
+    /// `pending`, `posted`, `payment_due`: being retried; `not_paid`: retries are over; `paid`, `voided`.
     pub(crate) status: String,
+    pub(crate) currency_code: Option<String>,
+    pub(crate) total: Option<i64>,
+    pub(crate) amount_due: Option<i64>,
     pub(crate) date: Option<i64>,
     pub(crate) due_date: Option<i64>,
     pub(crate) next_retry_at: Option<i64>,
@@ -46,6 +51,20 @@ impl From<Value> for Charged {
 #[derive(Debug, Deserialize)]
 pub(crate) struct LineItem {
     pub(crate) subscription_id: Option<String>,
+    pub(crate) date_from: Option<i64>,
+    pub(crate) date_to: Option<i64>,
+}
+
+/// `POST /invoices/{id}/pdf`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DownloadAnswer {
+    pub(crate) download: Download,
+}
+
+/// A link to a document, good for an hour.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Download {
+    pub(crate) download_url: String,
 }
 
 impl Invoice {

@@ -14,7 +14,7 @@ pub(crate) use customer::{Customer, CustomerAnswer};
 pub(crate) use estimate::{CreditNoteEstimate, Estimate, EstimateAnswer, EstimateLine, EstimateTax, InvoiceEstimate};
 pub(crate) use event::{Envelope, EventIds, SubscriptionContent, Text};
 pub(crate) use hosted_page::{HostedPage, HostedPageAnswer, PassThru};
-pub(crate) use invoice::{Charged, Invoice, InvoiceAnswer};
+pub(crate) use invoice::{Charged, DownloadAnswer, Invoice, InvoiceAnswer};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 pub(crate) use subscription::{Addon, Subscription, SubscriptionAnswer, SubscriptionItem};

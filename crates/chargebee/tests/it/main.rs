@@ -10,6 +10,7 @@ mod events;
 mod failures;
 mod fake;
 mod forms;
+mod invoices;
 mod lists;
 mod pace;
 mod requests;

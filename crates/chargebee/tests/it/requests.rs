@@ -5,7 +5,7 @@ use tollkeeper_core::{
     ids::Provider,
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, CheckoutRequest, CustomerPatch, ErrorKind, HostedChange,
-        NewCustomer,
+        NewCustomer, PaymentRequest,
     },
     snapshot::ItemType,
     subscription::CheckoutItem,
@@ -67,6 +67,20 @@ fn hosted_change() -> HostedChange {
     }
 }
 
+fn payment() -> PaymentRequest {
+    let item = |price: &str, quantity| CheckoutItem { price_id: price.into(), quantity, item_type: ItemType::Charge };
+    PaymentRequest {
+        key: "k-13".into(),
+        organization_id: "org_acme".into(),
+        customer_id: "org_acme".into(),
+        user_id: Some("usr_1".into()),
+        items: vec![item("onboarding-USD", 1), item("training-USD", 3)],
+        currency: "USD".parse().unwrap(),
+        success_url: "http://localhost:3000/thanks".into(),
+        cancel_url: "http://localhost:3000/cancel".into(),
+    }
+}
+
 fn estimate() -> Value {
     json!({ "estimate": { "created_at": 5, "subscription_estimate": { "currency_code": "USD" } } })
 }
@@ -88,6 +102,7 @@ async fn every_request() -> Vec<Recorded> {
     let script = [
         answer(200, &made),
         answer(200, &made),
+        answer(200, &page),
         answer(200, &page),
         answer(200, &subscription()),
         answer(200, &subscription()),
@@ -119,6 +134,10 @@ async fn every_request() -> Vec<Recorded> {
         answer(200, &empty),
         answer(200, &empty),
         answer(200, &empty),
+        answer(200, &empty),
+        answer(200, &empty),
+        answer(200, &json!({ "invoice": { "id": "INV-1", "status": "paid" } })),
+        answer(200, &json!({ "download": { "download_url": "https://pdf" } })),
     ];
     let count = script.len();
     let settings = |config| Config { gateway_account_id: Some("gw_test_1".into()), ..config };
@@ -130,6 +149,7 @@ async fn every_request() -> Vec<Recorded> {
     chargebee.create_customer(Some(&"org_acme".into()), &customer(), "k-1").await.unwrap();
     chargebee.update_customer(&"org_acme".into(), &patch).await.unwrap();
     chargebee.start_checkout(&checkout()).await.unwrap();
+    chargebee.start_payment(&payment()).await.unwrap();
     chargebee.cancel(&id, CancelWhen::Now, "k-2").await.unwrap();
     chargebee.cancel(&id, CancelWhen::PeriodEnd, "k-3").await.unwrap();
     chargebee.cancel(&id, CancelWhen::NowCredited, "k-11").await.unwrap();
@@ -157,6 +177,11 @@ async fn every_request() -> Vec<Recorded> {
         chargebee.subscriptions(since, page).await.unwrap();
         chargebee.customers(since, page).await.unwrap();
     }
+    for page in [None, Some(r#"["1","2"]"#)] {
+        chargebee.invoices(&"org_acme".into(), page).await.unwrap();
+    }
+    chargebee.invoice(&"INV-1".into()).await.unwrap();
+    chargebee.invoice_pdf(&"INV-1".into()).await.unwrap();
     assert_eq!(fake.requests().len(), count);
     fake.requests()
 }
@@ -276,6 +301,32 @@ async fn requests_look_like_the_official_clients() {
 }
 
 #[tokio::test]
+async fn a_payment_names_charges_and_what_they_are_paid_in() {
+    let page = json!({ "hosted_page": { "id": "hp_1", "url": "https://pay", "state": "created" } });
+    let without = json!({ "hosted_page": { "id": "hp_1" } });
+    let script = [answer(200, &page), answer(200, &without)];
+    let fake = Fake::with(script, |config| Config { gateway_account_id: Some("gw_test_1".into()), ..config }).await;
+    assert_eq!(fake.chargebee.start_payment(&payment()).await.unwrap(), "https://pay");
+    assert_eq!(fake.chargebee.start_payment(&payment()).await.unwrap_err().kind, ErrorKind::OutcomeUnknown);
+    let sent = &fake.requests()[0];
+    assert_eq!(sent.path, "/api/v2/hosted_pages/checkout_one_time_for_items");
+    assert_eq!(sent.header("chargebee-idempotency-key"), Some("k-13"));
+    let expected = [
+        ("item_prices[item_price_id][0]", "onboarding-USD"),
+        ("item_prices[quantity][0]", "1"),
+        ("item_prices[item_price_id][1]", "training-USD"),
+        ("item_prices[quantity][1]", "3"),
+        ("currency_code", "USD"),
+        ("customer[id]", "org_acme"),
+        ("card[gateway_account_id]", "gw_test_1"),
+        ("redirect_url", "http://localhost:3000/thanks"),
+        ("cancel_url", "http://localhost:3000/cancel"),
+        ("pass_thru_content", r#"{"organizationId":"org_acme","userId":"usr_1"}"#),
+    ];
+    assert_eq!(sent.pairs(), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[tokio::test]
 async fn cancelling_says_when_and_what_is_given_back() {
     let requests = every_request().await;
     let bodies: Vec<_> = requests
@@ -330,6 +381,8 @@ async fn an_address_that_chargebee_would_refuse_is_named_and_not_sent() {
         assert_eq!((error.kind, error.operation), (ErrorKind::Rejected, "start hosted change"));
         assert!(error.message.contains(name), "{error}");
     }
+    let error = fake.chargebee.start_payment(&PaymentRequest { success_url: long.clone(), ..payment() }).await;
+    assert_eq!(error.unwrap_err().kind, ErrorKind::Rejected);
     assert_eq!(fake.chargebee.portal(&"c".into(), &long).await.unwrap_err().kind, ErrorKind::Rejected);
     assert!(fake.requests().is_empty());
 }

@@ -14,6 +14,7 @@ mod kills;
 mod lifecycle;
 mod logs;
 mod members;
+mod payments;
 mod proof;
 mod provider;
 mod settings;

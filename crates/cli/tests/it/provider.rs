@@ -124,6 +124,22 @@ impl Provider {
         }
     }
 
+    /// The demo's one-time price.
+    pub(crate) fn onboarding(self) -> &'static str {
+        match self {
+            Self::Chargebee => "onboarding",
+            Self::Stripe => "price_onboarding",
+        }
+    }
+
+    /// The events that tell of a one-time payment.
+    pub(crate) fn tells_of_payments(self) -> &'static [&'static str] {
+        match self {
+            Self::Chargebee => &["invoice_generated", "payment_succeeded"],
+            Self::Stripe => &["checkout.session.completed", "invoice.paid"],
+        }
+    }
+
     /// A text that names Chargebee's prices, with this provider's instead.
     pub(crate) fn in_its_words(self, text: &str) -> String {
         let mut text = text.to_owned();
@@ -132,6 +148,7 @@ impl Provider {
                 text = text.replace(&format!("{plan}-plan-"), &format!("price_{plan}_"));
             }
             text = text.replace("extra-projects-monthly", "price_extra_projects_monthly");
+            text = text.replace("\"onboarding\"", "\"price_onboarding\"");
         }
         text
     }

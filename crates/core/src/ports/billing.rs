@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, SubscriptionId},
     money::Currency,
-    ports::{Inbound, Pace, Page, ProviderError},
+    ports::{Inbound, Invoice, Pace, Page, ProviderError},
     snapshot::Snapshot,
     subscription::CheckoutItem,
     time::Timestamp,
@@ -73,6 +73,27 @@ pub struct CheckoutRequest {
     /// Where the provider sends the person after paying. At most 250 characters.
     pub redirect_url: String,
     /// Where the provider sends the person after giving up. At most 250 characters.
+    pub cancel_url: String,
+}
+
+/// A one-time payment to be made on a hosted page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentRequest {
+    /// The idempotency key.
+    pub key: String,
+    /// Whose it is; carried by the page.
+    pub organization_id: OrganizationId,
+    /// The customer that pays; it exists.
+    pub customer_id: ProviderCustomerId,
+    /// Who started it; carried by the page.
+    pub user_id: Option<String>,
+    /// One-time prices, each once.
+    pub items: Vec<CheckoutItem>,
+    /// The currency of every price.
+    pub currency: Currency,
+    /// Where the provider sends the person after paying. At most [`Billing::longest_return_url`] characters.
+    pub success_url: String,
+    /// Where the provider sends the person after giving up, as long at most.
     pub cancel_url: String,
 }
 
@@ -280,6 +301,12 @@ pub trait Billing: Inbound {
     /// [`ProviderError`], by kind; code `no_applicable_gateway` when the provider cannot charge anybody.
     async fn start_checkout(&self, request: &CheckoutRequest) -> Result<CheckoutPage, ProviderError>;
 
+    /// Makes a hosted page for a one-time payment, and answers where it is. What is paid there gets an invoice.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; code `no_applicable_gateway` when the provider cannot charge anybody.
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError>;
+
     /// Looks for the hosted page that was made for a row, when the answer that named it was lost.
     ///
     /// # Errors
@@ -400,6 +427,26 @@ pub trait Billing: Inbound {
     fn rows_of_a_page(&self) -> Option<usize> {
         None
     }
+
+    /// Reads the invoices of a customer page by page, newest first; none where the customer is gone.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind; `Rejected` or `NotFound` when `page` is none of this list.
+    async fn invoices(&self, customer: &ProviderCustomerId, page: Option<&str>)
+    -> Result<Page<Invoice>, ProviderError>;
+
+    /// Reads an invoice, whosever it is; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn invoice(&self, id: &ProviderInvoiceId) -> Result<Option<Invoice>, ProviderError>;
+
+    /// Makes a link to the document of an invoice; short-lived, never stored. `None` when there is no such invoice, or
+    /// it has no document yet. Whoever has the link may read the document.
+    ///
+    /// # Errors
+    /// [`ProviderError`], by kind.
+    async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError>;
 
     /// How many requests a minute are usual, where nobody says otherwise.
     fn usual_requests_per_minute(&self) -> u32 {

@@ -6,15 +6,17 @@ mod billing;
 mod error;
 mod identity;
 mod inbound;
+mod invoice;
 mod pace;
 mod page;
 
 pub use billing::{
     Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-    CustomerPatch, CustomerRecord, HostedChange, Listed, NewCustomer, NextInvoice, Quote, QuoteLine,
+    CustomerPatch, CustomerRecord, HostedChange, Listed, NewCustomer, NextInvoice, PaymentRequest, Quote, QuoteLine,
 };
 pub use error::{ErrorKind, ProviderError};
 pub use identity::{AuthError, Identity, OrganizationRecord, Session, UserRecord};
 pub use inbound::{Content, DecodeError, Hint, Inbound, Subject, Verified, VerifyError};
+pub use invoice::{Invoice, InvoiceStatus};
 pub use pace::Pace;
 pub use page::Page;

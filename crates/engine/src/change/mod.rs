@@ -296,21 +296,15 @@ impl Tollkeeper {
 
     async fn way_into_the_portal(&self, actor: &Actor, return_url: Option<&str>) -> Result<String, Error> {
         let back = safe_target(self.settings(), "returnUrl", return_url.unwrap_or("/billing"))?;
-        let account = self.find_account(actor.organization_id()).await?;
-        if account.as_ref().is_some_and(|account| account.organization.is_leaving()) {
-            return Err(deleted());
-        }
-        let provider = account.as_ref().map(|account| &account.organization.billing_provider);
-        let customer = account.as_ref().zip(provider).and_then(|(account, provider)| account.customer(provider));
-        let Some((customer, provider)) = customer.zip(provider) else {
+        let Some((provider, customer)) = self.customer_of(actor).await? else {
             return Err(Error::Invalid {
                 field: None,
                 code: "no_customer",
                 message: "This organization has no billing account yet: start a checkout first".into(),
             });
         };
-        let billing = self.billing(provider)?;
-        Ok(billing.portal(customer, &self.short_enough(billing.as_ref(), &back)).await?)
+        let billing = self.billing(&provider)?;
+        Ok(billing.portal(&customer, &self.short_enough(billing.as_ref(), &back)).await?)
     }
 
     fn shown(&self, account: &Account, id: &SubscriptionId) -> SubscriptionView {
@@ -336,7 +330,7 @@ fn live_row<'a>(account: &'a Account, named: Option<&str>) -> Result<&'a Subscri
             "there are several subscriptions: name one of them",
         )),
         (None, _) => Err(Error::Invalid {
-            field: named.map(|_| "subscriptionId"),
+            field: named.map(|_| "subscriptionId".into()),
             code: "no_subscription",
             message: "There is no active subscription".into(),
         }),

@@ -57,7 +57,7 @@ fn applied(updated: Result<Updated, Error>) -> Result<SubscriptionView, Error> {
 /// The field and the code of a refusal.
 pub(crate) fn refusal(error: &Error) -> (Option<&str>, &str) {
     match error {
-        Error::Invalid { field, code, .. } => (*field, code),
+        Error::Invalid { field, code, .. } => (field.as_deref(), code),
         Error::Conflict { code, .. } => (None, code),
         other => panic!("not a refusal: {other:?}"),
     }

@@ -7,7 +7,7 @@ use tollkeeper_core::{
 };
 
 /// `free` for everybody; `starter` and `growth` (with a trial) in one group; `care` (with a trial) in another; two add-ons
-/// and one thing that is sold once.
+/// and two things that are sold once.
 pub(crate) fn catalog(policy: Policy) -> Catalog {
     let mut growth = plan("growth", 5_000, 14, &[("projects", Grant::Limit(None)), ("sso", Grant::Switch)]);
     let euro = price("growth-eur-monthly", Interval::Month, 5_000);
@@ -25,7 +25,8 @@ pub(crate) fn catalog(policy: Policy) -> Catalog {
             ItemType::Addon,
             vec![price("priority-monthly", Interval::Month, 700), price("priority-yearly", Interval::Year, 7_000)],
         ),
-        addon("setup", ItemType::Charge, vec![price("setup-once", Interval::Once, 9_900)]),
+        addon("setup", ItemType::Charge, vec![price("setup-once", Interval::Once, 9_900), euro_once("setup-once-eur")]),
+        addon("training", ItemType::Charge, vec![price("training-once", Interval::Once, 700)]),
     ];
     Catalog::new(plans, addons, Some("free".into()), policy).unwrap()
 }
@@ -39,6 +40,10 @@ fn price(id: &str, interval: Interval, amount: i64) -> Price {
         amount,
         per_seat: true,
     }
+}
+
+fn euro_once(id: &str) -> Price {
+    Price { currency: "EUR".parse().unwrap(), ..price(id, Interval::Once, 9_900) }
 }
 
 fn plan(name: &str, monthly: i64, trial_days: u32, features: &[(&str, Grant)]) -> Plan {

@@ -214,5 +214,12 @@ fn catalog() -> Catalog {
         features: [("projects".into(), Grant::Limit(Some(10)))].into(),
         prices: vec![price("extra-projects-monthly", Interval::Month, "USD")],
     };
-    Catalog::new(vec![free, starter, growth], vec![extra], Some("free".into()), Policy::default()).unwrap()
+    let onboarding = Addon {
+        name: "onboarding".into(),
+        title: "Onboarding".into(),
+        item_type: ItemType::Charge,
+        features: [].into(),
+        prices: vec![price("onboarding", Interval::Once, "USD")],
+    };
+    Catalog::new(vec![free, starter, growth], vec![extra, onboarding], Some("free".into()), Policy::default()).unwrap()
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 
 use super::layout::{escape, instant, money, page};
+use super::pdf;
 use crate::chargebee::api::Form;
 use crate::chargebee::site::cards::NAMED;
 use crate::chargebee::site::catalog::{Item, amount_of};
@@ -44,6 +45,25 @@ pub(crate) fn success_url(site: &Site, position: usize) -> Option<String> {
 fn cancel_url(site: &Site, position: usize) -> Option<String> {
     let row = &site.hosted_pages[position];
     row.cancel_url.as_deref().or(row.redirect_url.as_deref()).map(|url| with_state(url, &row.id, "cancelled"))
+}
+
+/// The document of an invoice, by a link that the API gave out. Nobody signs in for it: the link is the key.
+pub(super) async fn invoice(State(shared): State<Arc<Shared>>, Path(file): Path<String>) -> Response {
+    shared.with(|world, now| {
+        let site = &world.site;
+        let invoice = file.strip_suffix(".pdf").and_then(|key| site.downloaded(key, now.secs()));
+        let Some(row) = invoice.map(|position| &site.invoices[position]) else {
+            let text = "<p>There is no document at this address, or its time is over.</p>";
+            return page(StatusCode::NOT_FOUND, "No such document", false, text);
+        };
+        let mut lines = vec![format!("SANDBOX: Invoice {}", row.id)];
+        lines.extend(
+            row.lines.iter().map(|line| format!("{}: {}", line.description, money(line.amount, &row.currency))),
+        );
+        let (total, due) = (money(row.total, &row.currency), money(row.amount_due(), &row.currency));
+        lines.push(format!("Total: {total}, due: {due}"));
+        pdf::document(&lines)
+    })
 }
 
 fn gone() -> Response {
@@ -147,6 +167,13 @@ fn offer(site: &Site, task: &PageTask, now_secs: i64) -> (&'static str, String) 
                 Err(refusal) => format!("<p>{}</p>", escape(&refusal.message)),
             };
             ("Change your subscription", text)
+        }
+        PageTask::Once { items, currency, .. } => {
+            let Ok((items, currency)) = site.sell_once(items, currency.as_deref()) else {
+                return ("Checkout", String::new());
+            };
+            let total = row("Total", &money(amount_of(&items, true), &currency));
+            ("Checkout", format!("<div class=\"box\">{}{total}</div>", lines(site, &items, &currency)))
         }
         PageTask::ManageCard { .. } => ("Payment method", String::new()),
         PageTask::CollectNow { customer_id } => {

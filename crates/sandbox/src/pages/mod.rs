@@ -3,6 +3,7 @@
 pub(crate) mod home;
 pub(crate) mod hosted;
 mod layout;
+mod pdf;
 mod portal;
 pub(crate) mod stripe;
 
@@ -20,5 +21,6 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/pages/v4/{id}", get(hosted::show).post(hosted::submit))
         .route("/portal/v2/authenticate", get(portal::authenticate))
         .route("/portal/v2/home/{key}", get(portal::show).post(portal::submit))
+        .route("/invoices/download/{file}", get(hosted::invoice))
         .merge(stripe::router())
 }

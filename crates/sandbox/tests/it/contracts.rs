@@ -121,6 +121,9 @@ async fn busy_world() -> World {
     world.bill("/hosted_pages/collect_now", &[("customer[id]", "org_acme")]).await;
     world.done(path, json!({ "payDues": true })).await;
     world.page("ls_2", "starter-plan-monthly", &[]).await;
+    let once = [("item_prices[item_price_id][0]", "onboarding"), ("customer[id]", "org_acme")];
+    let page = world.bill("/hosted_pages/checkout_one_time_for_items", &once).await["hosted_page"].clone();
+    world.done("/sandbox/hosted/complete", json!({ "url": page["url"], "card": GOOD_CARD })).await;
     world.bill("/portal_sessions", &[("customer[id]", "org_acme"), ("redirect_url", "http://app.invalid/")]).await;
     world
 }

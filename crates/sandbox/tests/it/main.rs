@@ -14,6 +14,7 @@ mod estimates;
 mod faults;
 mod identity;
 mod listing;
+mod payments;
 mod reconciling;
 mod seed;
 mod stripe_api;

@@ -74,6 +74,16 @@ async fn busy_world() -> World {
     world.post("/v1/subscriptions", &pairs).await;
     let session = world.session(&payer, "price_starter_monthly", "1", &[]).await;
     world.post(&format!("/v1/checkout/sessions/{}/expire", text(&session["id"])), &[]).await;
+    let once = [
+        ("mode", "payment"),
+        ("customer", payer.as_str()),
+        ("line_items[0][price]", "price_onboarding"),
+        ("line_items[0][quantity]", "1"),
+        ("success_url", "http://app.invalid/done"),
+        ("invoice_creation[enabled]", "true"),
+    ];
+    let session = world.post("/v1/checkout/sessions", &once).await;
+    world.done("/sandbox/hosted/complete", json!({ "url": session["url"], "card": PAYS })).await;
     let flow = [
         ("customer", customer.as_str()),
         ("flow_data[type]", "subscription_update_confirm"),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Identified, List};
+use super::{Customer, Identified, List, Reference};
 
 /// An invoice. Source: API reference, "Invoices".
 #[derive(Clone, Debug, Deserialize)]
@@ -12,6 +12,8 @@ pub(crate) struct Invoice {
     pub(crate) id: String,
     /// `draft`, `open`, `paid`, `uncollectible`, `void`.
     pub(crate) status: Option<String>,
+    pub(crate) number: Option<String>,
+    pub(crate) customer: Option<Reference<Customer>>,
     pub(crate) currency: Option<String>,
     pub(crate) created: Option<i64>,
     /// Only where an invoice is sent instead of charged.
@@ -21,10 +23,16 @@ pub(crate) struct Invoice {
     pub(crate) next_payment_attempt: Option<i64>,
     /// After the customer's balance.
     pub(crate) amount_due: Option<i64>,
+    /// What of it is not paid.
+    pub(crate) amount_remaining: Option<i64>,
     /// Before the customer's balance; negative where something is given back.
     pub(crate) total: Option<i64>,
     /// The customer's balance; negative where the customer has credit.
     pub(crate) starting_balance: Option<i64>,
+    /// Where its document is, for about a month; absent while it is a draft.
+    pub(crate) invoice_pdf: Option<String>,
+    /// Its page, as long.
+    pub(crate) hosted_invoice_url: Option<String>,
     pub(crate) lines: Option<List<Line>>,
     pub(crate) parent: Option<Parent>,
     // Before 2025-03-31, instead of `parent`.

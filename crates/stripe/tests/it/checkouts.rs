@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tollkeeper_core::{
-    ports::{Billing, CheckoutRequest, CheckoutState, ErrorKind, HostedChange},
+    ports::{Billing, CheckoutRequest, CheckoutState, ErrorKind, HostedChange, PaymentRequest},
     snapshot::ItemType,
     subscription::CheckoutItem,
     time::Timestamp,
@@ -85,6 +85,47 @@ async fn a_checkout_carries_our_ids_on_itself_and_on_what_comes_of_it() {
         ("subscription_data[metadata][userId]", "usr_1"),
     ];
     assert_eq!(request.pairs(), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[tokio::test]
+async fn a_payment_is_invoiced_and_leads_straight_back() {
+    let made = json!({ "id": "cs_1", "url": "https://pay" });
+    let options = Options { allow_promotion_codes: true, ..Options::default() };
+    let script = [answer(200, &made), answer(200, &json!({ "id": "cs_1", "url": null }))];
+    let fake = Fake::with(script, |config| Config { options, ..config }).await;
+    let request = PaymentRequest {
+        key: "k-1".into(),
+        organization_id: "org_acme".into(),
+        customer_id: "cus_1".into(),
+        user_id: None,
+        items: vec![item("onboarding", 1, ItemType::Charge), item("training", 3, ItemType::Charge)],
+        currency: "USD".parse().unwrap(),
+        success_url: "https://app.test/thanks".into(),
+        cancel_url: "https://app.test/billing".into(),
+    };
+    assert_eq!(fake.stripe.start_payment(&request).await.unwrap(), "https://pay");
+    assert_eq!(fake.stripe.start_payment(&request).await.unwrap_err().kind, ErrorKind::OutcomeUnknown);
+    let long = PaymentRequest { organization_id: "o".repeat(501).into(), ..request };
+    let error = fake.stripe.start_payment(&long).await.unwrap_err();
+    assert!(error.kind == ErrorKind::Rejected && error.message.contains("organizationId"), "{error}");
+    let requests = fake.requests();
+    assert_eq!((requests.len(), requests[0].line().as_str()), (2, "POST /v1/checkout/sessions"));
+    assert_eq!(requests[0].header("idempotency-key"), Some("k-1"));
+    let expected = [
+        ("mode", "payment"),
+        ("customer", "cus_1"),
+        ("success_url", "https://app.test/thanks"),
+        ("cancel_url", "https://app.test/billing"),
+        ("invoice_creation[enabled]", "true"),
+        ("line_items[0][price]", "onboarding"),
+        ("line_items[0][quantity]", "1"),
+        ("line_items[1][price]", "training"),
+        ("line_items[1][quantity]", "3"),
+        ("metadata[organizationId]", "org_acme"),
+        ("payment_intent_data[metadata][organizationId]", "org_acme"),
+        ("allow_promotion_codes", "true"),
+    ];
+    assert_eq!(requests[0].pairs(), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 #[tokio::test]

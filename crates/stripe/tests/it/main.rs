@@ -10,6 +10,7 @@ mod deliveries;
 mod failures;
 mod fake;
 mod forms;
+mod invoices;
 mod lists;
 mod pace;
 mod pauses;

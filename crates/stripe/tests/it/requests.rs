@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tollkeeper_core::{
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, CheckoutRequest, CustomerPatch, HostedChange, NewCustomer,
+        PaymentRequest,
     },
     snapshot::ItemType,
     subscription::CheckoutItem,
@@ -63,6 +64,19 @@ fn hosted_change() -> HostedChange {
     }
 }
 
+fn payment() -> PaymentRequest {
+    PaymentRequest {
+        key: "k".into(),
+        organization_id: "org_acme".into(),
+        customer_id: "cus_1".into(),
+        user_id: Some("usr_1".into()),
+        items: items(),
+        currency: "USD".parse().unwrap(),
+        success_url: "https://app.test/s".into(),
+        cancel_url: "https://app.test/b".into(),
+    }
+}
+
 fn sub(members: Value) -> Play {
     answer(200, &subscription(members))
 }
@@ -97,6 +111,7 @@ async fn every_request() -> Vec<Recorded> {
         list(&[]),
         session(),
         session(),
+        answer(200, &json!({ "id": "cs_2", "url": "https://pay" })),
         session(),
         list(&[]),
         session(),
@@ -159,6 +174,11 @@ async fn every_request() -> Vec<Recorded> {
         list(std::slice::from_ref(&event)),
         list(&[]),
         portal(),
+        // Invoices.
+        page(&[json!({ "id": "in_1" })]),
+        list(&[]),
+        answer(200, &json!({ "id": "in_1" })),
+        answer(200, &json!({ "id": "in_1" })),
     ];
     let count = script.len();
     let fake = Fake::with(script, |config| Config { options: options(), ..config }).await.at(NOW);
@@ -184,6 +204,7 @@ async fn ask_everything(stripe: &Stripe) {
     stripe.find_customer(&"org_acme".into(), since).await.unwrap();
     stripe.start_checkout(&checkout(Some(1_000_000))).await.unwrap();
     stripe.start_checkout(&checkout(Some(NOW + 60))).await.unwrap();
+    stripe.start_payment(&payment()).await.unwrap();
     stripe.checkout("cs_1").await.unwrap();
     stripe.find_checkout(&"tks_1".into(), &customer, since).await.unwrap();
     stripe.expire_checkout("cs_1").await.unwrap();
@@ -220,6 +241,11 @@ async fn ask_everything(stripe: &Stripe) {
     stripe.customers(Some(since), None).await.unwrap();
     stripe.customers(None, Some("deleted:")).await.unwrap();
     stripe.portal(&customer, "https://app.test/b").await.unwrap();
+    for page in [None, Some("in_1")] {
+        stripe.invoices(&customer, page).await.unwrap();
+    }
+    stripe.invoice(&"in_1".into()).await.unwrap();
+    stripe.invoice_pdf(&"in_1".into()).await.unwrap();
 }
 
 /// The operation of a request in the contract.

@@ -7,7 +7,7 @@ use super::figure;
 use crate::provider::{Provider, everywhere};
 use crate::support::{Answer, Person, World, worked_off};
 
-/// Route under `/api/subscription`, body, status, code, field.
+/// Route under `/api/subscription`, or from the root, body, status, code, field.
 type Row = (&'static str, &'static str, u16, &'static str, Option<&'static str>);
 
 /// For an organization without a subscription.
@@ -97,6 +97,84 @@ const BUYING: &[Row] = &[
     ("create", r#"{"plan":"growth","cancelUrl":"ftp://localhost/"}"#, 400, "invalid_redirect", Some("cancelUrl")),
     ("create", r#"{"plan":"growth","cancelUrl":""}"#, 400, "invalid_redirect", Some("cancelUrl")),
     ("portal", r#"{"returnUrl":"https://evil.test"}"#, 400, "invalid_redirect", Some("returnUrl")),
+    // What is paid once.
+    ("/api/checkout", "{", 400, "invalid_json", None),
+    ("/api/checkout", "{}", 400, "items_required", Some("items")),
+    ("/api/checkout", r#"{"items":[]}"#, 400, "empty_list", Some("items")),
+    ("/api/checkout", r#"{"items":"onboarding"}"#, 400, "invalid_type", Some("items")),
+    ("/api/checkout", r#"{"items":["onboarding"]}"#, 400, "invalid_type", Some("items[0]")),
+    ("/api/checkout", r#"{"items":[{"quantity":1}]}"#, 400, "invalid_type", Some("items[0].priceId")),
+    ("/api/checkout", r#"{"items":[{"priceId":"gold"}]}"#, 400, "unknown_price", Some("items[0].priceId")),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"growth-plan-monthly"}]}"#,
+        400,
+        "not_one_time",
+        Some("items[0].priceId"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding"},{"priceId":"extra-projects-monthly"}]}"#,
+        400,
+        "not_one_time",
+        Some("items[1].priceId"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding"},{"priceId":"onboarding"}]}"#,
+        400,
+        "named_twice",
+        Some("items[1].priceId"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding"},{"priceId":"onboarding-eur"}]}"#,
+        400,
+        "currency_mismatch",
+        Some("items[1].priceId"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding","quantity":0}]}"#,
+        400,
+        "bad_quantity",
+        Some("items[0].quantity"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding","quantity":1000001}]}"#,
+        400,
+        "bad_quantity",
+        Some("items[0].quantity"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding","quantity":"1"}]}"#,
+        400,
+        "invalid_type",
+        Some("items[0].quantity"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding"}],"successUrl":"//evil.test"}"#,
+        400,
+        "invalid_redirect",
+        Some("successUrl"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding"}],"cancelUrl":"https://evil.test/"}"#,
+        400,
+        "invalid_redirect",
+        Some("cancelUrl"),
+    ),
+    (
+        "/api/checkout",
+        r#"{"items":[{"priceId":"onboarding"}],"referenceId":"org_other"}"#,
+        403,
+        "reference_mismatch",
+        None,
+    ),
     // What is not there.
     ("portal", "{}", 400, "no_customer", None),
     ("cancel", "{}", 400, "no_subscription", None),
@@ -190,7 +268,8 @@ everywhere! {
 }
 
 async fn send(provider: Provider, who: &Person, (route, body, ..): &Row) -> Answer {
-    let request = who.client.post(format!("{}/api/subscription/{route}", who.app)).bearer_auth(&who.token);
+    let path = if route.starts_with('/') { (*route).to_owned() } else { format!("/api/subscription/{route}") };
+    let request = who.client.post(format!("{}{path}", who.app)).bearer_auth(&who.token);
     Answer::of(request.header("content-type", "application/json").body(provider.in_its_words(body))).await
 }
 

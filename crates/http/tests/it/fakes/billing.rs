@@ -10,11 +10,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tokio::sync::{Notify, Semaphore};
 use tollkeeper_core::{
-    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, Source, SubscriptionId},
+    ids::{
+        OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, Source, SubscriptionId,
+    },
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
-        CustomerPatch, CustomerRecord, DecodeError, ErrorKind, Hint, HostedChange, Inbound, Listed, NewCustomer,
-        NextInvoice, Pace, Page, ProviderError, Quote, Verified, VerifyError,
+        CustomerPatch, CustomerRecord, DecodeError, ErrorKind, Hint, HostedChange, Inbound, Invoice, InvoiceStatus,
+        Listed, NewCustomer, NextInvoice, Pace, Page, PaymentRequest, ProviderError, Quote, Verified, VerifyError,
     },
     snapshot::{Item, ItemType, Origin, Phase, ScheduledItems, Snapshot},
     subscription::CheckoutItem,
@@ -227,6 +229,10 @@ impl Billing for PlayedBilling {
         self.asked("start_checkout")?.pages.insert(row, (page.clone(), request.clone()));
         Ok(page)
     }
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError> {
+        drop(self.asked("start_payment")?);
+        Ok(format!("https://pay.example.com/once/{}", request.organization_id))
+    }
     async fn find_checkout(
         &self,
         id: &SubscriptionId,
@@ -357,10 +363,49 @@ impl Billing for PlayedBilling {
         drop(self.pace.acquire().await.unwrap());
         Ok(Page { rows: self.asked("customers")?.customers.values().cloned().collect(), next: None })
     }
+    async fn invoices(
+        &self,
+        customer: &ProviderCustomerId,
+        page: Option<&str>,
+    ) -> Result<Page<Invoice>, ProviderError> {
+        drop(self.asked("invoices")?);
+        let next = page.is_none().then(|| r#"["2"]"#.to_owned());
+        Ok(Page { rows: vec![invoice("INV-1", customer)], next })
+    }
+    async fn invoice(&self, id: &ProviderInvoiceId) -> Result<Option<Invoice>, ProviderError> {
+        let books = self.asked("invoice")?;
+        let customer = books.customers.keys().next().unwrap();
+        Ok(Some(id.as_str()).filter(|id| id.starts_with("INV-")).map(|id| invoice(id, customer)))
+    }
+    async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError> {
+        drop(self.asked("invoice_pdf")?);
+        let link = if id.as_str() == "INV-bad" {
+            "https://pdf.example.com/\n".into()
+        } else {
+            format!("https://pdf.example.com/{id}")
+        };
+        Ok(Some(link))
+    }
     fn set_pace(&self, _pace: Arc<dyn Pace>) {}
     async fn portal(&self, customer: &ProviderCustomerId, back: &str) -> Result<String, ProviderError> {
         drop(self.asked("portal")?);
         Ok(format!("https://portal.example.com/{customer}?back={back}"))
+    }
+}
+
+fn invoice(id: &str, customer: &ProviderCustomerId) -> Invoice {
+    Invoice {
+        id: id.into(),
+        customer_id: customer.clone(),
+        number: Some(id.into()),
+        status: InvoiceStatus::Open,
+        currency: Some("USD".parse().unwrap()),
+        total: 4900,
+        amount_due: 900,
+        date: Some(Timestamp::from_unix_seconds(1_750_000_000)),
+        due_date: None,
+        period_start: None,
+        period_end: None,
     }
 }
 

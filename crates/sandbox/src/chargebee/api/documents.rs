@@ -17,7 +17,7 @@ type Answered = Result<Answer, Refusal>;
 const TRANSACTION_COLUMNS: Columns<Transaction> = &[
     ("id", |_, row| Attribute::Text(&row.id)),
     ("customer_id", |_, row| Attribute::Text(&row.customer_id)),
-    ("subscription_id", |_, row| Attribute::Text(&row.subscription_id)),
+    ("subscription_id", |_, row| Attribute::id(&row.subscription_id)),
     ("status", |_, row| Attribute::Text(if row.succeeded { "success" } else { "failure" })),
     ("date", |_, row| Attribute::Number(row.date)),
     ("amount", |_, row| Attribute::Number(row.amount)),

@@ -22,6 +22,11 @@ impl<'a> Attribute<'a> {
         text.map_or(Attribute::Absent, Attribute::Text)
     }
 
+    /// An id; empty where there is none.
+    pub(super) fn id(id: &'a str) -> Self {
+        Self::text(Some(id).filter(|id| !id.is_empty()))
+    }
+
     pub(super) fn number(number: Option<i64>) -> Self {
         number.map_or(Attribute::Absent, Attribute::Number)
     }

@@ -30,6 +30,17 @@ pub(super) fn checkout_existing(site: &mut Site, form: &Form, act: Act) -> Answe
     create(site, task, form, act)
 }
 
+/// Ad-hoc charges (`charges[amount]`) are not sold here.
+pub(super) fn checkout_one_time(site: &mut Site, form: &Form, act: Act) -> Answered {
+    let task = PageTask::Once {
+        items: read::rows(form, "item_prices")?,
+        currency: read::text(form, "currency_code", 3)?,
+        customer_id: read::text(form, "customer[id]", 50)?,
+        customer: Box::new(read::customer(form, "customer")?),
+    };
+    create(site, task, form, act)
+}
+
 pub(super) fn manage_payment_sources(site: &mut Site, form: &Form, act: Act) -> Answered {
     create(site, PageTask::ManageCard { customer_id: read::required(form, "customer[id]", 50)? }, form, act)
 }

@@ -17,7 +17,7 @@ const METHODS: [&str; 5] = ["cash", "check", "bank_transfer", "other", "custom"]
 
 const COLUMNS: Columns<Invoice> = &[
     ("id", |_, row| Attribute::Text(&row.id)),
-    ("subscription_id", |_, row| Attribute::Text(&row.subscription_id)),
+    ("subscription_id", |_, row| Attribute::id(&row.subscription_id)),
     ("customer_id", |_, row| Attribute::Text(&row.customer_id)),
     ("status", |_, row| Attribute::Text(row.status.as_str())),
     ("date", |_, row| Attribute::Number(row.date)),
@@ -68,6 +68,23 @@ fn find(site: &Site, id: &str) -> Result<usize, Refusal> {
 pub(super) fn retrieve(site: &Site, id: &str) -> Answered {
     let position = find(site, id)?;
     Ok(Answer::resource("invoice", render::invoice(site, position)))
+}
+
+/// A link to the document. How a browser shows it (`disposition_type`) makes no difference here.
+pub(super) fn pdf(site: &mut Site, id: &str, form: &Form, act: Act) -> Answered {
+    read::option(form, "disposition_type", &[("attachment", ()), ("inline", ())])?;
+    let position = find(site, id)?;
+    let base = site.base_url.clone();
+    let link = site.download(position, act);
+    Ok(Answer::resource(
+        "download",
+        json!({
+            "download_url": format!("{base}/invoices/download/{}.pdf", link.key),
+            "valid_till": link.valid_till,
+            "mime_type": "application/pdf",
+            "object": "download",
+        }),
+    ))
 }
 
 /// One of the actions of an invoice.

@@ -73,6 +73,7 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
 
         (true, ["hosted_pages", "checkout_new_for_items"]) => hosted_pages::checkout_new(site, form, act),
         (true, ["hosted_pages", "checkout_existing_for_items"]) => hosted_pages::checkout_existing(site, form, act),
+        (true, ["hosted_pages", "checkout_one_time_for_items"]) => hosted_pages::checkout_one_time(site, form, act),
         (true, ["hosted_pages", "manage_payment_sources"]) => hosted_pages::manage_payment_sources(site, form, act),
         (true, ["hosted_pages", "collect_now"]) => hosted_pages::collect_now(site, form, act),
         (false, ["hosted_pages"]) => hosted_pages::list(site, query),
@@ -85,6 +86,7 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
 
         (false, ["invoices"]) => invoices::list(site, query),
         (false, ["invoices", id]) => invoices::retrieve(site, id),
+        (true, ["invoices", id, "pdf"]) => invoices::pdf(site, id, form, act),
         (true, ["invoices", id, action]) => invoices::act(site, id, action, form, act),
         (false, ["transactions"]) => documents::list_transactions(site, query),
         (false, ["transactions", id]) => documents::retrieve_transaction(site, id),

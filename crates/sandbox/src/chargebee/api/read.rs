@@ -110,11 +110,16 @@ pub(super) fn meta_data(form: &Form) -> Read<Option<Value>> {
 
 /// The rows of `subscription_items`, in the order of their indices. A missing quantity is 1.
 pub(super) fn items(form: &Form) -> Read<Vec<Asked>> {
-    let quantities = form.column("subscription_items", "quantity");
+    rows(form, "subscription_items")
+}
+
+/// The same of any table with these two columns.
+pub(super) fn rows(form: &Form, table: &str) -> Read<Vec<Asked>> {
+    let quantities = form.column(table, "quantity");
     let mut items = Vec::new();
-    for (index, id) in form.column("subscription_items", "item_price_id") {
+    for (index, id) in form.column(table, "item_price_id") {
         if id.is_empty() || id.chars().count() > 100 {
-            let param = format!("subscription_items[item_price_id][{index}]");
+            let param = format!("{table}[item_price_id][{index}]");
             return Err(Refusal::wrong_value(param, "The id of an item price has 1 to 100 characters."));
         }
         let quantity = match quantities.get(&index).filter(|quantity| !quantity.is_empty()) {
@@ -122,14 +127,14 @@ pub(super) fn items(form: &Form) -> Read<Vec<Asked>> {
             Some(given) => match given.parse::<i64>() {
                 Ok(quantity) if (1..=1_000_000_000).contains(&quantity) => quantity,
                 _ => {
-                    let param = format!("subscription_items[quantity][{index}]");
+                    let param = format!("{table}[quantity][{index}]");
                     return Err(Refusal::wrong_value(param, "The quantity must be a positive number."));
                 }
             },
         };
         let item = Asked { item_price_id: id.to_owned(), quantity };
         if items.iter().any(|other: &Asked| other.item_price_id == item.item_price_id) {
-            let param = format!("subscription_items[item_price_id][{index}]");
+            let param = format!("{table}[item_price_id][{index}]");
             return Err(Refusal::wrong_value(param, "The item price is given twice."));
         }
         items.push(item);

@@ -39,8 +39,7 @@ pub(crate) fn invoice(site: &Site, position: usize) -> Value {
     let mut object = json!({
         "id": row.id,
         "customer_id": row.customer_id,
-        "subscription_id": row.subscription_id,
-        "recurring": true,
+        "recurring": !row.subscription_id.is_empty(),
         "status": row.status.as_str(),
         "price_type": "tax_exclusive",
         "date": row.date,
@@ -76,16 +75,22 @@ pub(crate) fn invoice(site: &Site, position: usize) -> Value {
         "linked_orders": [],
         "dunning_attempts": attempts,
     });
+    put(&mut object, "subscription_id", subscription(&row.subscription_id));
     put(&mut object, "paid_at", row.paid_at.filter(|_| row.status == InvoiceStatus::Paid));
     put(&mut object, "dunning_status", row.dunning_status);
     put(&mut object, "next_retry_at", row.next_retry_at);
     object
 }
 
+/// What is for no subscription does not name one.
+pub(super) fn subscription(id: &str) -> Option<&str> {
+    Some(id).filter(|id| !id.is_empty())
+}
+
 /// Lines of an invoice, a credit note or an estimate.
 pub(super) fn lines(lines: &[LineItem], subscription_id: &str, customer_id: &str) -> Vec<Value> {
     let render = |line: &LineItem| {
-        json!({
+        let mut object = json!({
             "id": line.id,
             "date_from": line.date_from,
             "date_to": line.date_to,
@@ -96,7 +101,6 @@ pub(super) fn lines(lines: &[LineItem], subscription_id: &str, customer_id: &str
             "is_taxed": false,
             "tax_amount": 0,
             "object": "line_item",
-            "subscription_id": subscription_id,
             "customer_id": customer_id,
             "description": line.description,
             "entity_type": line.entity_type,
@@ -105,7 +109,9 @@ pub(super) fn lines(lines: &[LineItem], subscription_id: &str, customer_id: &str
             "discount_amount": 0,
             "item_level_discount_amount": 0,
             "metered": false,
-        })
+        });
+        put(&mut object, "subscription_id", subscription(subscription_id));
+        object
     };
     lines.iter().map(render).collect()
 }

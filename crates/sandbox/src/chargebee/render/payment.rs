@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::invoice::subscription;
 use super::put;
 use crate::chargebee::site::Site;
 use crate::chargebee::site::model::PaidBy;
@@ -13,7 +14,6 @@ pub(crate) fn transaction(site: &Site, position: usize) -> Value {
     let mut object = json!({
         "id": row.id,
         "customer_id": row.customer_id,
-        "subscription_id": row.subscription_id,
         "type": "payment",
         "date": row.date,
         "exchange_rate": 1,
@@ -37,6 +37,7 @@ pub(crate) fn transaction(site: &Site, position: usize) -> Value {
         "initiator_type": "merchant",
         "three_d_secure": false,
     });
+    put(&mut object, "subscription_id", subscription(&row.subscription_id));
     match &row.paid_by {
         PaidBy::Card { payment_source_id, masked_number } => {
             put(&mut object, "gateway_account_id", Some(site.gateway_account_id.as_str()));

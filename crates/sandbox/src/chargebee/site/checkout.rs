@@ -46,7 +46,7 @@ impl From<Refusal> for NotFinished {
 }
 
 impl Site {
-    /// Makes a page for a new subscription.
+    /// Makes a page.
     pub(crate) fn new_checkout(&mut self, task: PageTask, input: PageInput, act: Act) -> Outcome<usize> {
         if let Some(gateway) = &input.gateway_account_id
             && *gateway != self.gateway_account_id
@@ -65,6 +65,9 @@ impl Site {
             PageTask::Existing { subscription_id, change } => {
                 let position = self.live_subscription(subscription_id)?;
                 self.changed_items(position, change)?;
+            }
+            PageTask::Once { items, currency, .. } => {
+                self.sell_once(items, currency.as_deref())?;
             }
             PageTask::ManageCard { customer_id } | PageTask::CollectNow { customer_id } => {
                 self.live_customer(customer_id)?;
@@ -154,6 +157,13 @@ impl Site {
                 let (subscription, raised) = self.finish_existing(&subscription_id, *change, card, act)?;
                 self.bought(subscription, &raised)
             }
+            PageTask::Once { items, currency, customer_id, customer } => {
+                let (customer, raised) =
+                    self.finish_once(&items, currency.as_deref(), customer_id.as_deref(), *customer, card, act)?;
+                let mut content = Map::from_iter([("customer".to_owned(), render::customer(self, customer))]);
+                content.extend(raised.invoice.map(|invoice| ("invoice".to_owned(), render::invoice(self, invoice))));
+                content
+            }
             PageTask::ManageCard { customer_id } | PageTask::CollectNow { customer_id } => {
                 let customer = self.live_customer(&customer_id)?;
                 self.store_card(customer, card, act);
@@ -180,6 +190,18 @@ impl Site {
     }
 
     /// An unknown customer id does not fail: a customer with a generated id is made, as the provider documents.
+    pub(super) fn customer_at_checkout(
+        &mut self,
+        id: Option<&str>,
+        customer: CustomerInput,
+        act: Act,
+    ) -> Outcome<usize> {
+        match id.and_then(|id| self.live_customer(id).ok()) {
+            Some(known) => Ok(known),
+            None => self.create_customer(None, customer, act),
+        }
+    }
+
     fn finish_new(
         &mut self,
         mut new: NewSubscription,
@@ -198,11 +220,7 @@ impl Site {
         if trial_end.is_none() && card.behaviour != Behaviour::Pays {
             return Err(NotFinished::Declined("Your card has insufficient funds.".into()));
         }
-        let known = customer_id.and_then(|id| self.live_customer(&id).ok());
-        new.customer = match known {
-            Some(customer) => customer,
-            None => self.create_customer(None, customer, act)?,
-        };
+        new.customer = self.customer_at_checkout(customer_id.as_deref(), customer, act)?;
         self.store_card(new.customer, card, act);
         Ok(self.create_subscription(new, act)?)
     }

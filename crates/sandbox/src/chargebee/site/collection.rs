@@ -109,23 +109,37 @@ impl Site {
         lines
     }
 
-    /// Raises an invoice, uses credits for it, and charges the rest where that is automatic.
+    /// Raises an invoice for a subscription, and charges for it where that is automatic.
     fn invoice(&mut self, subscription: usize, lines: Vec<LineItem>, raised: &mut Raised, act: Act) {
+        let row = &self.subscriptions[subscription];
+        let (customer, id, currency) = (row.customer_id.clone(), row.id.clone(), row.currency.clone());
+        let invoice = self.insert_invoice(customer, id, currency, lines, act);
+        let number = self.invoices[invoice].id.clone();
+        self.invoices[invoice].first_invoice = self.subscriptions[subscription].last_invoice.replace(number).is_none();
+        self.collect(invoice, self.collects_automatically(subscription), raised, act);
+    }
+
+    /// Writes an invoice down, with nothing paid yet; `subscription_id` is empty where nothing was subscribed to.
+    pub(super) fn insert_invoice(
+        &mut self,
+        customer_id: String,
+        subscription_id: String,
+        currency: String,
+        lines: Vec<LineItem>,
+        act: Act,
+    ) -> usize {
         self.numbers.invoice += 1;
-        let id = format!("INV-{}", self.numbers.invoice);
-        let row = &mut self.subscriptions[subscription];
-        let first_invoice = row.last_invoice.replace(id.clone()).is_none();
-        let invoice = self.invoices.insert(Invoice {
-            id,
-            customer_id: row.customer_id.clone(),
-            subscription_id: row.id.clone(),
-            currency: row.currency.clone(),
+        self.invoices.insert(Invoice {
+            id: format!("INV-{}", self.numbers.invoice),
+            customer_id,
+            subscription_id,
+            currency,
             status: InvoiceStatus::PaymentDue,
             date: act.secs(),
             total: lines.iter().map(|line| line.amount).fold(0, i64::saturating_add),
             amount_paid: 0,
             paid_at: None,
-            first_invoice,
+            first_invoice: false,
             lines,
             applied: Vec::new(),
             adjusted: Vec::new(),
@@ -135,14 +149,18 @@ impl Site {
             next_retry_at: None,
             stamp: Stamp::default(),
             deleted: false,
-        });
+        })
+    }
+
+    /// Uses credits for a new invoice, and charges the rest where that is `automatic`.
+    pub(super) fn collect(&mut self, invoice: usize, automatic: bool, raised: &mut Raised, act: Act) {
         raised.invoice = Some(invoice);
-        self.use_credits(self.customer_of(subscription), invoice, raised, act);
+        self.use_credits(self.payer_of(invoice), invoice, raised, act);
         let due = self.invoices[invoice].amount_due();
         if due > 0 && self.is_rehearsal {
             // An estimate takes it that what is charged is paid.
             self.invoices[invoice].amount_paid = due;
-        } else if due > 0 && self.collects_automatically(subscription) {
+        } else if due > 0 && automatic {
             raised.transaction = self.charge(invoice, due, act);
             if self.invoices[invoice].amount_due() > 0 {
                 self.begin_dunning(invoice, act);
@@ -153,9 +171,10 @@ impl Site {
 
     /// Charges the card on file; `None` where there is none. Whoever calls settles the invoice.
     pub(super) fn charge(&mut self, invoice: usize, amount: i64, act: Act) -> Option<usize> {
+        let stored = self.customers[self.payer_of(invoice)].card.clone()?;
         let subscription = self.subscription_of(invoice);
-        let stored = self.customers[self.customer_of(subscription)].card.clone()?;
-        let forced = std::mem::take(&mut self.subscriptions[subscription].fail_next_payment);
+        let forced =
+            subscription.is_some_and(|position| std::mem::take(&mut self.subscriptions[position].fail_next_payment));
         let succeeded = !forced && stored.card.behaviour == Behaviour::Pays;
         let masked_number = stored.card.masked();
         let paid_by = PaidBy::Card { payment_source_id: stored.payment_source_id, masked_number };
@@ -188,26 +207,36 @@ impl Site {
     pub(super) fn settle(&mut self, invoice: usize, act: Act) {
         let subscription = self.subscription_of(invoice);
         let row = &mut self.invoices[invoice];
-        let unpaid = &mut self.subscriptions[subscription].unpaid;
-        if row.amount_due() <= 0 {
+        let is_paid = row.amount_due() <= 0;
+        if is_paid {
             row.status = InvoiceStatus::Paid;
             row.paid_at = Some(act.secs());
             row.next_retry_at = None;
             if row.dunning_status.is_some() {
                 row.dunning_status = Some("success");
             }
+        }
+        self.touch_invoice(invoice, act.now);
+        let Some(subscription) = subscription else { return };
+        let unpaid = &mut self.subscriptions[subscription].unpaid;
+        if is_paid {
             unpaid.retain(|position| *position != invoice);
         } else if !unpaid.contains(&invoice) {
             unpaid.push(invoice);
         }
-        self.touch_invoice(invoice, act.now);
         self.touch_subscription(subscription, act.now);
     }
 
-    pub(super) fn subscription_of(&self, invoice: usize) -> usize {
-        self.subscriptions
-            .position(&self.invoices[invoice].subscription_id)
-            .expect("an invoice is raised for a subscription, and subscriptions keep their rows")
+    /// The subscription that an invoice is for; `None` where something was bought once.
+    pub(super) fn subscription_of(&self, invoice: usize) -> Option<usize> {
+        self.subscriptions.position(&self.invoices[invoice].subscription_id)
+    }
+
+    /// The customer that an invoice is for.
+    pub(super) fn payer_of(&self, invoice: usize) -> usize {
+        self.customers
+            .position(&self.invoices[invoice].customer_id)
+            .expect("an invoice is raised for a customer, and customers keep their rows")
     }
 }
 

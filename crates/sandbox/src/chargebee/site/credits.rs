@@ -50,10 +50,7 @@ impl Site {
         act: Act,
     ) {
         let amount = line.amount;
-        if amount <= 0 {
-            return;
-        }
-        let subscription = self.subscription_of(invoice);
+        let Some(subscription) = self.subscription_of(invoice).filter(|_| amount > 0) else { return };
         let reference = self.invoices[invoice].id.clone();
         let note = self.write_note(subscription, reference, CreditKind::Adjustment, line, reason_code, act);
         self.allocate(note, invoice, amount, act);

@@ -113,6 +113,14 @@ impl Site {
         for subscription in &owned {
             self.mark_deleted(*subscription, act);
         }
+        let invoices = self.invoices.linked("customer_id", &self.customers[position].id).to_vec();
+        for invoice in invoices {
+            // The others went with their subscriptions.
+            if self.subscription_of(invoice).is_none() {
+                self.invoices[invoice].deleted = true;
+                self.touch_invoice(invoice, act.now);
+            }
+        }
         let customer = &mut self.customers[position];
         customer.deleted = true;
         customer.card = None;

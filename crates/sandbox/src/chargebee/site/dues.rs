@@ -27,7 +27,8 @@ impl Site {
 
     /// One planned retry. Where nothing can be charged any more, it counts as one that failed.
     pub(super) fn retry_collection(&mut self, invoice: usize, act: Act) {
-        let subscription = self.subscription_of(invoice);
+        // What is bought once is paid at once or not at all.
+        let Some(subscription) = self.subscription_of(invoice) else { return };
         let due = self.invoices[invoice].amount_due();
         let mut transaction = None;
         if self.collects_automatically(subscription) {

@@ -9,10 +9,12 @@ pub(crate) mod collection;
 pub(crate) mod creation;
 pub(crate) mod credits;
 pub(crate) mod customers;
+pub(crate) mod downloads;
 pub(crate) mod dues;
 pub(crate) mod ending;
 pub(crate) mod model;
 pub(crate) mod news;
+mod once;
 pub(crate) mod pauses;
 pub(crate) mod portal;
 mod proration;
@@ -116,6 +118,7 @@ pub(crate) struct Site {
     pub(crate) transactions: Table<Transaction>,
     pub(crate) hosted_pages: Table<HostedPage>,
     pub(crate) portal_sessions: Table<PortalSession>,
+    downloads: Vec<downloads::Download>,
     pub(crate) events: Table<Event>,
     numbers: Numbers,
     /// A copy in which something is tried out: no card is asked.
@@ -157,6 +160,7 @@ impl Site {
             transactions: Table::default(),
             hosted_pages: Table::default(),
             portal_sessions: Table::default(),
+            downloads: Vec::new(),
             events: Table::default(),
             numbers: Numbers::default(),
             is_rehearsal: false,

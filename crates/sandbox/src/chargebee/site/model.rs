@@ -186,6 +186,7 @@ pub(crate) struct Applied {
 pub(crate) struct Invoice {
     pub(crate) id: String,
     pub(crate) customer_id: String,
+    /// Empty where something was bought once.
     pub(crate) subscription_id: String,
     pub(crate) currency: String,
     pub(crate) status: InvoiceStatus,
@@ -332,6 +333,13 @@ pub(crate) enum PageTask {
     },
     /// `checkout_existing`
     Existing { subscription_id: String, change: Box<super::changes::Change> },
+    /// `checkout_one_time`
+    Once {
+        items: Vec<Asked>,
+        currency: Option<String>,
+        customer_id: Option<String>,
+        customer: Box<super::customers::CustomerInput>,
+    },
     /// `manage_payment_sources`: another card, which also settles what is open.
     ManageCard { customer_id: String },
     /// `collect_now`: a card for what is open.
@@ -341,13 +349,14 @@ pub(crate) enum PageTask {
 impl PageTask {
     /// Whether something is bought; else it is about a card or about dues.
     pub(crate) fn is_checkout(&self) -> bool {
-        matches!(self, PageTask::New { .. } | PageTask::Existing { .. })
+        matches!(self, PageTask::New { .. } | PageTask::Existing { .. } | PageTask::Once { .. })
     }
 
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             PageTask::New { .. } => "checkout_new",
             PageTask::Existing { .. } => "checkout_existing",
+            PageTask::Once { .. } => "checkout_one_time",
             PageTask::ManageCard { .. } => "manage_payment_sources",
             PageTask::CollectNow { .. } => "collect_now",
         }

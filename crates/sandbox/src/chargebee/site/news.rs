@@ -122,6 +122,17 @@ impl Site {
         }
     }
 
+    /// Tells of an invoice without a subscription, and how its payment went.
+    pub(super) fn announce_purchase(&mut self, invoice: usize, raised: &Raised, act: Act) {
+        for &note in &raised.used_notes {
+            self.emit_one("credit_note_updated", "credit_note", render::credit_note(self, note), act);
+        }
+        self.emit_invoice("invoice_generated", invoice, act);
+        if let Some(transaction) = raised.transaction {
+            self.announce_payment(transaction, act);
+        }
+    }
+
     /// Tells how a payment went.
     pub(crate) fn announce_payment(&mut self, transaction: usize, act: Act) {
         if self.is_quiet {
@@ -134,8 +145,10 @@ impl Site {
         let mut content = Map::new();
         content.insert("transaction".into(), render::transaction(self, transaction));
         content.insert("invoice".into(), render::invoice(self, invoice));
-        content.insert("customer".into(), render::customer(self, self.customer_of(subscription)));
-        content.insert("subscription".into(), render::subscription(self, subscription));
+        content.insert("customer".into(), render::customer(self, self.payer_of(invoice)));
+        if let Some(subscription) = subscription {
+            content.insert("subscription".into(), render::subscription(self, subscription));
+        }
         self.emit(event, content, act);
     }
 

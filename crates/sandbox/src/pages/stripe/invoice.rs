@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 
-use super::super::layout::{escape, page};
+use super::super::layout::{escape, money, page};
+use super::super::pdf;
 use super::checkout::{challenge, completion_of};
 use super::{amount, card_field, problem, row, test_cards};
 use crate::server::Shared;
@@ -67,6 +68,19 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>, Path((_, key)): Path
     shared.with(|world, _| match find(&world.stripe, &key) {
         Some(position) => render(&world.stripe, position, None),
         None => gone(),
+    })
+}
+
+/// The same as a document.
+pub(super) async fn document(State(shared): State<Arc<Shared>>, Path((_, key)): Path<(String, String)>) -> Response {
+    shared.with(|world, _| {
+        let account = &world.stripe;
+        let Some(row) = find(account, &key).map(|position| &account.invoices[position]) else { return gone() };
+        let money = |minor| money(minor, &row.currency.to_uppercase());
+        let mut lines = vec![format!("SANDBOX: Invoice {}", row.number.as_deref().unwrap_or(&row.id))];
+        lines.extend(row.lines.iter().map(|line| format!("{}: {}", line.description, money(line.amount))));
+        lines.push(format!("Total: {}, due: {}", money(row.total()), money(row.amount_remaining())));
+        pdf::document(&lines)
     })
 }
 

@@ -22,7 +22,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/c/pay/{id}", get(checkout::show).post(checkout::submit))
         .route("/p/session/{key}", get(portal::show).post(portal::submit))
         .route("/i/{account}/{key}", get(invoice::show).post(invoice::submit))
-        .route("/i/{account}/{key}/pdf", get(invoice::show))
+        .route("/i/{account}/{key}/pdf", get(invoice::document))
 }
 
 /// The field of a card number, filled with one that pays.

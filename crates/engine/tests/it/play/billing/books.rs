@@ -6,7 +6,7 @@ use tollkeeper_core::{
     ids::{EventId, PriceId, ProviderCustomerId, ProviderSubscriptionId},
     ports::{
         ChangeRequest, ChangeWhen, CheckoutPage, CheckoutRequest, CheckoutState, CustomerRecord, ErrorKind,
-        HostedChange, NextInvoice, ProviderError, Quote, QuoteLine,
+        HostedChange, Invoice, NextInvoice, PaymentRequest, ProviderError, Quote, QuoteLine,
     },
     snapshot::{Item, ItemType, Phase, ScheduledItems, Snapshot},
     subscription::CheckoutItem,
@@ -27,6 +27,11 @@ pub(super) struct Books {
     pub(super) names_customers: bool,
     pub(super) keys: BTreeMap<String, ProviderCustomerId>,
     pub(super) pages: BTreeMap<String, (CheckoutPage, CheckoutRequest)>,
+    pub(super) payments: Vec<PaymentRequest>,
+    /// Newest first.
+    pub(super) invoices: Vec<Invoice>,
+    /// Whether a list of invoices has those of others too.
+    pub(super) mixes_invoices: bool,
     pub(super) hosted: BTreeMap<String, (CheckoutPage, HostedChange)>,
     pub(super) subscriptions: BTreeMap<ProviderSubscriptionId, Snapshot>,
     /// When what has this id last changed.

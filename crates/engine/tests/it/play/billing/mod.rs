@@ -14,7 +14,7 @@ use std::{
 };
 
 use tollkeeper_core::{
-    ports::{ErrorKind, Pace, ProviderError},
+    ports::{ErrorKind, Invoice, Pace, PaymentRequest, ProviderError},
     snapshot::{Item, ItemType},
     time::days,
 };
@@ -106,6 +106,21 @@ impl PlayedBilling {
 
     pub(crate) fn count(&self, what: &str) -> usize {
         self.books().calls.iter().filter(|(call, _)| *call == what).count()
+    }
+
+    /// The one-time payments that pages were made for.
+    pub(crate) fn payments(&self) -> Vec<PaymentRequest> {
+        self.books().payments.clone()
+    }
+
+    /// Sends an invoice.
+    pub(crate) fn bill(&self, invoice: Invoice) {
+        self.books().invoices.insert(0, invoice);
+    }
+
+    /// From now on a list of invoices has those of others too.
+    pub(crate) fn mix_invoices(&self) {
+        self.books().mixes_invoices = true;
     }
 
     /// Forgets what was asked, not what is in the books.

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 use tollkeeper_core::{
-    ids::{OrganizationId, Provider, ProviderCustomerId, ProviderSubscriptionId, Source, SubscriptionId},
+    ids::{
+        OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, Source, SubscriptionId,
+    },
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState, Content,
-        CustomerPatch, CustomerRecord, DecodeError, ErrorKind, Hint, HostedChange, Inbound, Listed, NewCustomer, Pace,
-        Page, ProviderError, Quote, Subject, Verified, VerifyError,
+        CustomerPatch, CustomerRecord, DecodeError, ErrorKind, Hint, HostedChange, Inbound, Invoice, InvoiceStatus,
+        Listed, NewCustomer, Pace, Page, PaymentRequest, ProviderError, Quote, Subject, Verified, VerifyError,
     },
     snapshot::{Phase, Snapshot},
     time::{Clock as _, MachineTime, Timestamp},
@@ -165,6 +167,13 @@ impl Billing for PlayedBilling {
             };
             books.pages.insert(reference, (page.clone(), request.clone()));
             Ok(page)
+        })
+        .await
+    }
+    async fn start_payment(&self, request: &PaymentRequest) -> Result<String, ProviderError> {
+        self.answer("start_payment", request.organization_id.as_str(), |books| {
+            books.payments.push(request.clone());
+            Ok(format!("https://pay.example.com/once_{}", books.payments.len()))
         })
         .await
     }
@@ -360,6 +369,41 @@ impl Billing for PlayedBilling {
             let old = |it: &CustomerRecord| books.touched.get(it.id.as_str()).copied();
             let rows = books.customers.values().filter(|it| since.is_none_or(|at| old(it).is_some_and(|it| it >= at)));
             Ok(self.paged(rows.map(|it| (it.id.to_string(), it.clone())), page))
+        })
+        .await
+    }
+    async fn invoices(
+        &self,
+        customer: &ProviderCustomerId,
+        page: Option<&str>,
+    ) -> Result<Page<Invoice>, ProviderError> {
+        self.answer("invoices", customer.as_str(), |books| {
+            // Behind the invoice that names the page, as a list of everybody's would go on.
+            let begin = match page {
+                None => 0,
+                Some(page) => {
+                    let place = books.invoices.iter().position(|it| it.id.as_str() == page);
+                    place.ok_or_else(|| failure("invoices", ErrorKind::Rejected, None))? + 1
+                }
+            };
+            let most = self.page_rows.load(Ordering::Relaxed);
+            let of_this = |it: &&Invoice| it.customer_id == *customer || books.mixes_invoices;
+            let mut rows: Vec<_> = books.invoices[begin..].iter().filter(of_this).cloned().collect();
+            let more = rows.len() > most;
+            rows.truncate(most);
+            let next = rows.last().filter(|_| more).map(|it| it.id.to_string());
+            Ok(Page { rows, next })
+        })
+        .await
+    }
+    async fn invoice(&self, id: &ProviderInvoiceId) -> Result<Option<Invoice>, ProviderError> {
+        self.answer("invoice", id.as_str(), |books| Ok(books.invoices.iter().find(|it| it.id == *id).cloned())).await
+    }
+    async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError> {
+        self.answer("invoice_pdf", id.as_str(), |books| {
+            let known = books.invoices.iter().find(|it| it.id == *id && it.status != InvoiceStatus::Draft);
+            let number = books.calls.iter().filter(|(call, _)| *call == "invoice_pdf").count();
+            Ok(known.map(|it| format!("https://pay.example.com/{}/{number}.pdf", it.id)))
         })
         .await
     }
