@@ -1,6 +1,6 @@
 //! Deliveries as the providers send them, every one of its own id, ready to go out.
 //!
-//! Source of the shapes: Chargebee's event `subscription_renewed` with subscription, customer and invoice in its content;
+//! Source of the shapes: Stripe's `customer.subscription.updated`; Chargebee's event `subscription_renewed` with subscription, customer and invoice in its content;
 //! Scalekit's `user.organization_membership_updated`, here with as many custom attributes as make it as long.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -14,6 +14,8 @@ use crate::{load::Requests, machine::Machine};
 pub(crate) const USERNAME: &str = "chargebee";
 pub(crate) const PASSWORD: &str = "9f86d081884c7d659a2feaa0c55ad015";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+pub(crate) const STRIPE_SECRET: &str = "whsec_4bf4e2a1c9d84f6b8a7e";
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -121,6 +123,76 @@ pub(crate) fn push_scalekit(requests: &mut Requests, event: u64, body: &[u8]) {
          webhook-id: {id}\r\nwebhook-timestamp: {at}\r\nwebhook-signature: v1,{signature}\r\n"
     );
     requests.push(&head, body);
+}
+
+/// A delivery of Stripe as it goes out, signed now.
+pub(crate) fn push_stripe(requests: &mut Requests, body: &[u8]) {
+    let at = Machine.machine_now().as_unix_seconds();
+    let mut mac = Hmac::<Sha256>::new_from_slice(STRIPE_SECRET.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(format!("{at}.").as_bytes());
+    mac.update(body);
+    let signature = hex::encode(mac.finalize().into_bytes());
+    let head = format!(
+        "POST /api/webhooks/stripe HTTP/1.1\r\nhost: bench.test\r\nuser-agent: Stripe/1.0\r\n\
+         content-type: application/json; charset=utf-8\r\nstripe-signature: t={at},v1={signature}\r\n"
+    );
+    requests.push(&head, body);
+}
+
+/// About 4.5 KB.
+pub(crate) fn stripe() -> Template {
+    let now = Machine.now().as_unix_seconds();
+    let subscription = subscription_of_stripe("@subscription@", "@customer@", json!("@seats@"), "@price@", true);
+    Template::of(&json!({
+        "id": "@event@", "object": "event", "api_version": "2026-10-28.endive", "created": now,
+        "type": "customer.subscription.updated", "livemode": false, "pending_webhooks": 1,
+        "request": { "id": null, "idempotency_key": null },
+        "data": {
+            "object": subscription,
+            "previous_attributes": { "latest_invoice": "in_1QBxYzLkdIwHu7ixraBm864M" },
+        },
+    }))
+}
+
+/// A running subscription in Stripe's words; `padded` makes it as long as one whose product and metadata say much.
+pub(crate) fn subscription_of_stripe(id: &str, customer: &str, seats: Value, price: &str, padded: bool) -> Value {
+    let now = Machine.now().as_unix_seconds();
+    let (begun, start, end) = (now - 400 * DAY, now - 5 * DAY, now + 25 * DAY);
+    let mut metadata = json!({});
+    for n in 0..if padded { 20 } else { 0 } {
+        metadata[format!("note_{n:02}")] =
+            json!(format!("a value of note {n:02} as products keep some here, cost centre 4711"));
+    }
+    let price = json!({
+        "id": price, "object": "price", "active": true, "billing_scheme": "per_unit", "created": begun,
+        "currency": "usd", "custom_unit_amount": null, "livemode": false, "lookup_key": "growth_monthly",
+        "metadata": {}, "nickname": "Growth monthly", "product": "prod_growth",
+        "recurring": { "interval": "month", "interval_count": 1, "meter": null, "usage_type": "licensed" },
+        "tax_behavior": "unspecified", "tiers_mode": null, "transform_quantity": null, "type": "recurring",
+        "unit_amount": 4900, "unit_amount_decimal": "4900",
+    });
+    json!({
+        "id": id, "object": "subscription", "application": null, "application_fee_percent": null,
+        "automatic_tax": { "disabled_reason": null, "enabled": false, "liability": null },
+        "billing_cycle_anchor": begun, "billing_mode": { "type": "flexible", "flexible": { "proration_discounts": "included" } },
+        "billing_thresholds": null, "cancel_at": null, "cancel_at_period_end": false, "canceled_at": null,
+        "cancellation_details": { "comment": null, "feedback": null, "reason": null },
+        "collection_method": "charge_automatically", "created": begun, "currency": "usd", "customer": customer,
+        "days_until_due": null, "default_payment_method": "pm_1MqLiJLkdIwHu7ixUEgbFdYF", "default_source": null,
+        "default_tax_rates": [], "description": null, "discounts": [], "ended_at": null,
+        "invoice_settings": { "account_tax_ids": null, "issuer": { "type": "self" } },
+        "items": { "object": "list", "has_more": false, "total_count": 1, "url": "/v1/subscription_items", "data": [{
+            "id": "si_OTgvBkCRTnNFh1", "object": "subscription_item", "billing_thresholds": null, "created": begun,
+            "current_period_start": start, "current_period_end": end, "discounts": [], "metadata": {}, "price": price,
+            "quantity": seats, "subscription": id, "tax_rates": [],
+        }] },
+        "latest_invoice": "in_1QCyZzLkdIwHu7ixXYZ0864M", "livemode": false, "metadata": metadata,
+        "next_pending_invoice_item_invoice": null, "on_behalf_of": null, "pause_collection": null,
+        "payment_settings": { "payment_method_options": null, "payment_method_types": null, "save_default_payment_method": "off" },
+        "pending_invoice_item_interval": null, "pending_setup_intent": null, "pending_update": null, "schedule": null,
+        "start_date": begun, "status": "active", "test_clock": null, "transfer_data": null, "trial_end": null,
+        "trial_settings": { "end_behavior": { "missing_payment_method": "create_invoice" } }, "trial_start": null,
+    })
 }
 
 /// About 4.5 KB.

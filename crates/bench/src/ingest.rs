@@ -38,7 +38,7 @@ use crate::{
     machine::{Machine, cores, fdatasync_p50},
     report::{Bar, Line, Report, Unit},
     rows::{self, GROWTH, Ids, STARTER},
-    world::{Database, Plan, Providers, Server, Wish, billing, drain, engine, identity},
+    world::{Database, Plan, Providers, Server, Wish, billing, drain, engine, identity, stripe},
 };
 
 /// Subscriptions that the deliveries are about.
@@ -49,6 +49,7 @@ const BATCH: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum From {
     Chargebee,
+    Stripe,
     Scalekit,
 }
 
@@ -56,6 +57,7 @@ impl From {
     const fn name(self) -> &'static str {
         match self {
             Self::Chargebee => "chargebee",
+            Self::Stripe => "stripe",
             Self::Scalekit => "scalekit",
         }
     }
@@ -66,7 +68,7 @@ static EVENTS: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     for engine in &plan.engines {
-        for from in [From::Chargebee, From::Scalekit] {
+        for from in [From::Chargebee, From::Stripe, From::Scalekit] {
             compare(plan, *engine, from, report).await?;
         }
         with_workers(plan, *engine, report).await?;
@@ -183,6 +185,7 @@ fn next_event() -> u64 {
 fn prepare(from: From, count: usize) -> (Arc<Requests>, Vec<(u64, Bytes)>) {
     let template: Template = match from {
         From::Chargebee => events::chargebee(),
+        From::Stripe => events::stripe(),
         From::Scalekit => events::scalekit(),
     };
     let (mut requests, mut bodies) = (Requests::default(), Vec::with_capacity(count));
@@ -192,6 +195,7 @@ fn prepare(from: From, count: usize) -> (Arc<Requests>, Vec<(u64, Bytes)>) {
         let body = template.fill(&ids.news(event, Machine::micros(), 5, GROWTH));
         match from {
             From::Chargebee => events::push_chargebee(&mut requests, &body),
+            From::Stripe => events::push_stripe(&mut requests, &body),
             From::Scalekit => events::push_scalekit(&mut requests, event, &body),
         }
         bodies.push((event, body.into()));
@@ -251,6 +255,7 @@ async fn alone(url: String, from: From, bodies: Vec<(u64, Bytes)>) -> anyhow::Re
 fn inbound(from: From) -> anyhow::Result<Arc<dyn Inbound>> {
     Ok(match from {
         From::Chargebee => Arc::new(billing(&Providers::default())?),
+        From::Stripe => Arc::new(stripe(&Providers::default())?),
         From::Scalekit => Arc::new(identity(&Providers::default())?),
     })
 }
@@ -259,7 +264,7 @@ type Sources = Arc<Vec<Arc<dyn Inbound>>>;
 
 /// A: the same path and the same adapters, without anything that a product needs around them.
 fn nothing_stored() -> anyhow::Result<Router> {
-    let sources: Sources = Arc::new(vec![inbound(From::Chargebee)?, inbound(From::Scalekit)?]);
+    let sources: Sources = Arc::new(vec![inbound(From::Chargebee)?, inbound(From::Stripe)?, inbound(From::Scalekit)?]);
     Ok(Router::new().route("/api/webhooks/{source}", post(look)).with_state(sources))
 }
 

@@ -30,7 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     for engine in &plan.engines {
-        delivery_to_gate(plan, *engine, report).await?;
+        for from in [tollkeeper_chargebee::NAME, tollkeeper_stripe::NAME] {
+            delivery_to_gate(plan, *engine, from, report).await?;
+        }
     }
     for engine in &plan.engines {
         person_meanwhile(plan, *engine, report).await?;
@@ -45,17 +47,29 @@ struct Watch {
     seen: Mutex<Vec<u64>>,
 }
 
-async fn delivery_to_gate(plan: &Plan, engine_kind: Engine, report: &mut Report) -> anyhow::Result<()> {
+/// Chargebee's deliveries say how things are; about Stripe's the provider is asked, here one that answers at once.
+async fn delivery_to_gate(
+    plan: &Plan,
+    engine_kind: Engine,
+    from: &'static str,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let database = Database::new(engine_kind, &plan.folder).await?;
     let count = usize::try_from(RATE)? * plan.size(20, 1);
-    rows::seed(&database.db, 0..count, rows::own, STARTER).await?;
-    let running = engine(&database.db, &Wish { workers: true, gates_from_memory: true, ..Wish::default() })?;
+    let at_stripe = from == tollkeeper_stripe::NAME;
+    rows::seed(&database.db, 0..count, if at_stripe { rows::at_stripe } else { rows::own }, STARTER).await?;
+    let stripe = Server::start(stand_in::stripe()).await?;
+    let providers = Providers { url: format!("http://{}", stripe.address), ..Providers::default() };
+    let running = engine(&database.db, &Wish { workers: true, gates_from_memory: true, providers })?;
     let ours = Server::of(&running).await?;
-    let template = events::chargebee();
+    let template = if at_stripe { events::stripe() } else { events::chargebee() };
     let mut requests = Requests::default();
     for number in 0..count {
-        let news = rows::own(number).news(u64::try_from(number)?, 2, 5, GROWTH);
-        events::push_chargebee(&mut requests, &template.fill(&news));
+        let body = template.fill(&rows::own(number).news(u64::try_from(number)?, 2, 5, GROWTH));
+        match at_stripe {
+            true => events::push_stripe(&mut requests, &body),
+            false => events::push_chargebee(&mut requests, &body),
+        }
     }
     let watch = Arc::new(Watch::default());
     let sending = watch.clone();
@@ -68,7 +82,7 @@ async fn delivery_to_gate(plan: &Plan, engine_kind: Engine, report: &mut Report)
     let answered = percentile(&mut outcome.latencies, 99);
     let line = |what: &str, percent, bar, note: String, seen: &mut Vec<u64>| Line {
         work: "lag",
-        what: format!("delivery to open gate, {RATE}/s: {what}"),
+        what: format!("{from}: delivery to open gate, {RATE}/s: {what}"),
         engine: database.name,
         value: percentile(seen, percent),
         unit: Unit::Microseconds,
@@ -79,6 +93,7 @@ async fn delivery_to_gate(plan: &Plan, engine_kind: Engine, report: &mut Report)
     let note = format!("200 came within {answered} us (p99)");
     report.add(line("p99", 99, Some(Bar::AtMost(100_000)), note, &mut seen));
     ours.stop().await?;
+    stripe.stop().await?;
     running.stop().await;
     database.db.close().await;
     Ok(())

@@ -24,22 +24,36 @@ pub(crate) const GROWTH: &str = "growth-plan-monthly";
 /// Rows of one transaction.
 const AT_ONCE: usize = 500;
 
-/// The ids of one organization and what it pays for.
+/// The ids of one organization and what it pays for. Its customer is called as it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Ids {
+    pub(crate) provider: &'static str,
     pub(crate) organization: String,
     pub(crate) subscription: String,
 }
 
 /// Organizations that nobody but the bench knows.
 pub(crate) fn own(number: usize) -> Ids {
-    Ids { organization: format!("org_bench_{number:09}"), subscription: format!("sub_bench_{number:09}") }
+    Ids {
+        provider: tollkeeper_chargebee::NAME,
+        organization: format!("org_bench_{number:09}"),
+        subscription: format!("sub_bench_{number:09}"),
+    }
+}
+
+/// The same, paying at Stripe.
+pub(crate) fn at_stripe(number: usize) -> Ids {
+    Ids { provider: tollkeeper_stripe::NAME, ..own(number) }
 }
 
 /// Organizations as the sandbox numbers the ones it is seeded with.
 pub(crate) fn seeded(number: usize) -> Ids {
     let number = number + 1;
-    Ids { organization: format!("org_seed_{number:06}"), subscription: format!("sub_seed_{number:06}") }
+    Ids {
+        provider: tollkeeper_chargebee::NAME,
+        organization: format!("org_seed_{number:06}"),
+        subscription: format!("sub_seed_{number:06}"),
+    }
 }
 
 impl Ids {
@@ -66,7 +80,7 @@ impl Ids {
             email: None,
             locale: None,
             currency: None,
-            billing_provider: "chargebee".into(),
+            billing_provider: self.provider.into(),
             had_trial: false,
             version: 0,
             identity_updated_at: None,
@@ -79,7 +93,7 @@ impl Ids {
 
     fn subscription(&self, price: &'static str) -> Subscription {
         let now = Machine.now();
-        let ours = SubscriptionId::adopted(&"chargebee".into(), &self.subscription.as_str().into());
+        let ours = SubscriptionId::adopted(&self.provider.into(), &self.subscription.as_str().into());
         Subscription {
             status: Status::Active,
             provider_customer_id: Some(self.organization.as_str().into()),
@@ -100,12 +114,13 @@ impl Ids {
                 amount: Some(24_500),
                 currency: "USD".parse().ok(),
             }],
-            provider_version: Some(1),
+            // Stripe's states have none.
+            provider_version: (self.provider == tollkeeper_chargebee::NAME).then_some(1),
             observed_at: Some(now),
             ..Subscription::future(
                 ours,
                 OrganizationId::from(self.organization.as_str()),
-                "chargebee".into(),
+                self.provider.into(),
                 DEFAULT_GROUP,
             )
         }
@@ -127,7 +142,7 @@ pub(crate) async fn seed(
                 for ids in chunk.clone().map(ids) {
                     let owner = ids.organization();
                     organization::insert(tx, &owner).await?;
-                    let account = Customer { provider: "chargebee".into(), id: ids.organization.as_str().into() };
+                    let account = Customer { provider: ids.provider.into(), id: ids.organization.as_str().into() };
                     customer::link(tx, &owner.id, &account).await?;
                     subscription::insert(tx, &ids.subscription(price)).await?;
                 }
@@ -143,14 +158,15 @@ pub(crate) async fn seed(
 pub(crate) fn catalog() -> anyhow::Result<Catalog> {
     let plan = |name: &str, price: &str, amount: i64, sso: bool| -> anyhow::Result<Plan> {
         let mut features = std::collections::BTreeMap::from([("projects".into(), Grant::Limit(None))]);
+        let currency = "USD".parse()?;
         if sso {
             features.insert("sso".into(), Grant::Switch);
         }
-        let price = Price {
+        let price = |provider: &str| Price {
             id: price.into(),
-            provider: "chargebee".into(),
+            provider: provider.into(),
             interval: Interval::Month,
-            currency: "USD".parse()?,
+            currency,
             amount,
             per_seat: true,
         };
@@ -163,7 +179,7 @@ pub(crate) fn catalog() -> anyhow::Result<Catalog> {
             seats: None,
             trial_days: 0,
             credits: None,
-            prices: vec![price],
+            prices: vec![price(tollkeeper_chargebee::NAME), price(tollkeeper_stripe::NAME)],
             past_due_grace: None,
         })
     };

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use axum::{Json, Router, extract::Path, routing::get};
 use serde_json::{Value, json};
 use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, Seed, StripeAccount};
 
@@ -40,6 +41,15 @@ pub(crate) async fn start(organizations: usize) -> anyhow::Result<Sandbox> {
     .await?;
     sandbox.seed(Seed { organizations, price_id: GROWTH.into(), seats: 5 }).await?;
     Ok(sandbox)
+}
+
+/// Stripe as far as one question goes, answered at once: how is this subscription?
+pub(crate) fn stripe() -> Router {
+    let answer = |Path(id): Path<String>| async move {
+        let customer = id.replacen("sub_", "org_", 1);
+        Json(events::subscription_of_stripe(&id, &customer, json!(5), GROWTH, false))
+    };
+    Router::new().route("/v1/subscriptions/{id}", get(answer))
 }
 
 /// What the process does that only stands in: says where it listens, and ends with its standard input.

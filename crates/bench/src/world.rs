@@ -16,6 +16,7 @@ use tollkeeper_chargebee::Chargebee;
 use tollkeeper_core::time::Clock as _;
 use tollkeeper_scalekit::scalekit::{self, Scalekit};
 use tollkeeper_store::{Options, inbox};
+use tollkeeper_stripe::Stripe;
 use tollkeeper_testkit::database::{Engine, POSTGRES, TestDb};
 
 use crate::{events, machine::Machine, rows};
@@ -120,6 +121,16 @@ pub(crate) fn billing(providers: &Providers) -> anyhow::Result<Chargebee> {
     Ok(Chargebee::new(config)?.with_clock(Arc::new(Machine)))
 }
 
+pub(crate) fn stripe(providers: &Providers) -> anyhow::Result<Stripe> {
+    let config = tollkeeper_stripe::Config {
+        secret_key: API_KEY.into(),
+        webhook_secrets: vec![events::STRIPE_SECRET.into()],
+        api_url: Some(providers.url.clone()),
+        ..tollkeeper_stripe::Config::default()
+    };
+    Ok(Stripe::new(config)?.with_clock(Arc::new(Machine)))
+}
+
 /// How an engine is made that is to be measured.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wish {
@@ -134,7 +145,9 @@ pub(crate) fn engine(db: &Db, wish: &Wish) -> anyhow::Result<Running> {
     if wish.gates_from_memory {
         settings.gate_fresh = Duration::from_secs(24 * 60 * 60);
     }
-    settings.requests_per_minute.insert("chargebee".into(), wish.providers.requests_per_minute);
+    for provider in [tollkeeper_chargebee::NAME, tollkeeper_stripe::NAME] {
+        settings.requests_per_minute.insert(provider.into(), wish.providers.requests_per_minute);
+    }
     settings.reconcile_interval = None;
     let running = Tollkeeper::builder(settings)
         .database(db.clone())
@@ -142,6 +155,7 @@ pub(crate) fn engine(db: &Db, wish: &Wish) -> anyhow::Result<Running> {
         .catalog(rows::catalog()?)
         .identity(Arc::new(identity(&wish.providers)?))
         .billing(Arc::new(billing(&wish.providers)?))
+        .billing(Arc::new(stripe(&wish.providers)?))
         .workers(wish.workers)
         .start()?;
     Ok(running)
@@ -203,7 +217,7 @@ impl Server {
 /// Waits until every delivery is worked on; answers how long that took. Fails when some were given up or ignored.
 pub(crate) async fn drain(db: &Db, patience: Duration) -> anyhow::Result<Duration> {
     let begun = Instant::now();
-    let source = Source::from("chargebee");
+    let sources = [tollkeeper_chargebee::NAME, tollkeeper_stripe::NAME].map(Source::from);
     // Far ahead, so that what waits for its next try counts too.
     let ever = Machine.machine_now().plus(Duration::from_secs(365 * 24 * 60 * 60));
     loop {
@@ -211,7 +225,7 @@ pub(crate) async fn drain(db: &Db, patience: Duration) -> anyhow::Result<Duratio
         if inbox::pending_subjects(db.read().await?.c(), &("".into(), String::new()), ever, None, 1).await?.is_empty() {
             let took = begun.elapsed();
             let counts = inbox::counts(db.read().await?.c()).await?;
-            let lost = counts.iter().any(|(from, state, _)| *from == source && *state != DeliveryState::Done);
+            let lost = counts.iter().any(|(from, state, _)| sources.contains(from) && *state != DeliveryState::Done);
             ensure!(!lost, "some deliveries were not applied: {counts:?}");
             return Ok(took);
         }

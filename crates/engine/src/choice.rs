@@ -15,7 +15,7 @@ use tollkeeper_core::{
 use crate::{Error, Settings, redirect::safe_target};
 
 /// The most of any line that may be bought at once.
-const MOST: i64 = 100_000;
+pub(crate) const MOST: i64 = 100_000;
 /// The longest metadata, as JSON.
 const METADATA_BYTES: usize = 4_096;
 /// Keys that every object we create carries, and that nobody else may set.

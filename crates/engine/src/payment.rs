@@ -15,10 +15,13 @@ use tollkeeper_core::{
     subscription::CheckoutItem,
 };
 
-use crate::{Actor, Error, Tollkeeper, budget::for_a_person, checkout::refused, choice::redirects, decide::cause};
-
-/// The most of one price that may be paid at once.
-const MOST: i64 = 1_000_000;
+use crate::{
+    Actor, Error, Tollkeeper,
+    budget::for_a_person,
+    checkout::refused,
+    choice::{MOST, redirects},
+    decide::cause,
+};
 
 /// What a person wants to pay once.
 #[derive(Clone, Debug, Default)]

@@ -142,7 +142,7 @@ const BUYING: &[Row] = &[
     ),
     (
         "/api/checkout",
-        r#"{"items":[{"priceId":"onboarding","quantity":1000001}]}"#,
+        r#"{"items":[{"priceId":"onboarding","quantity":100001}]}"#,
         400,
         "bad_quantity",
         Some("items[0].quantity"),

@@ -5,6 +5,7 @@ mod bad_input;
 mod chaos;
 mod dice;
 mod durable;
+mod few_calls;
 mod money;
 mod truth;
 
