@@ -26,7 +26,7 @@ export class Sandbox {
     sandbox.env = Object.fromEntries(
       lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
     );
-    sandbox.url = sandbox.env.STRIPE_API_URL;
+    sandbox.url = sandbox.env.SCALEKIT_ENV_URL;
     return sandbox;
   }
 

@@ -1,7 +1,8 @@
 //! Deliveries as the providers send them, every one of its own id, ready to go out.
 //!
-//! Source of the shapes: Stripe's `customer.subscription.updated`; Chargebee's event `subscription_renewed` with subscription, customer and invoice in its content;
-//! Scalekit's `user.organization_membership_updated`, here with as many custom attributes as make it as long.
+//! Source of the shapes: Stripe's `customer.subscription.updated`; Chargebee's event `subscription_renewed` with
+//! subscription, customer and invoice in its content; Scalekit's `user.organization_membership_updated`, here with as
+//! many custom attributes as make it as long.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};

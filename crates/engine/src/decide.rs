@@ -34,9 +34,6 @@ pub(crate) const SINKS: [&str; 1] = ["hooks"];
 pub(crate) struct Deliveries {
     pub(crate) source: Source,
     pub(crate) ids: Vec<EventId>,
-    /// What they made us fetch has no version of the provider's. Where it is what the row says already, the organization
-    /// gets its next version all the same: somebody may have asked before us and be slow, with an older answer in hand.
-    pub(crate) unordered: bool,
 }
 
 /// A decision with all that is needed to write it together with what others decide meanwhile, as [`Tollkeeper::save`] does
@@ -47,6 +44,27 @@ pub(crate) struct Decided {
     pub(crate) transition: Transition,
     pub(crate) cause: Cause,
     pub(crate) deliveries: Option<Deliveries>,
+    /// What was fetched has no version of the provider's. Where it is what the row says already and deliveries are settled
+    /// by it, the organization gets its next version all the same: somebody may have asked before us and be slow, with an
+    /// older answer in hand.
+    pub(crate) unordered: bool,
+}
+
+impl Decided {
+    fn to_write(&self) -> ToWrite<'_> {
+        let Self { before, transition, cause, deliveries, unordered } = self;
+        let decision = Decision { before, transition, cause };
+        ToWrite { decision, deliveries: deliveries.as_ref(), confirms: *unordered && deliveries.is_some() }
+    }
+}
+
+/// A decision on its way into the database.
+#[derive(Clone, Copy, Debug)]
+struct ToWrite<'a> {
+    decision: Decision<'a>,
+    deliveries: Option<&'a Deliveries>,
+    /// Whether the organization gets its next version also where nothing changes.
+    confirms: bool,
 }
 
 impl Shared for Arc<Decided> {
@@ -67,11 +85,7 @@ impl Shared for Arc<Decided> {
             for (place, decided) in all.iter().enumerate() {
                 first.entry(&decided.before.organization.id).or_insert(place);
             }
-            let decisions = first.values().map(|place| {
-                let Decided { before, transition, cause, deliveries } = &**all[*place];
-                (Decision { before, transition, cause }, deliveries.as_ref())
-            });
-            let decisions: Vec<_> = decisions.collect();
+            let decisions: Vec<_> = first.values().map(|place| all[*place].to_write()).collect();
             let mut outcomes = vec![false; all.len()];
             for (place, written) in first.values().zip(engine.write_decisions(&decisions).await?) {
                 outcomes[*place] = written;
@@ -129,21 +143,19 @@ impl Tollkeeper {
     /// `false`: another writer was faster, nothing was written. A decision that changes nothing loses too: it was
     /// taken about rows that are no longer there.
     pub(crate) async fn save(&self, before: &Account, transition: &Transition, cause: &Cause) -> Result<bool, Error> {
-        let saved = self.write_decisions(&[(Decision { before, transition, cause }, None)]).await?;
+        let decision = Decision { before, transition, cause };
+        let saved = self.write_decisions(&[ToWrite { decision, deliveries: None, confirms: false }]).await?;
         Ok(saved.first() == Some(&true))
     }
 
     /// Writes decisions about different organizations in one transaction, and settles the deliveries that they answer.
     /// Answers for each whether it was written, as [`Tollkeeper::save`] does.
-    async fn write_decisions(
-        &self,
-        all: &[(Decision<'_>, Option<&Deliveries>)],
-    ) -> Result<Vec<bool>, tollkeeper_store::Error> {
+    async fn write_decisions(&self, all: &[ToWrite<'_>]) -> Result<Vec<bool>, tollkeeper_store::Error> {
         let now = self.now();
         let saved = self.inner.db.write(|tx| Box::pin(write(tx, all, now))).await?;
         let mut effects = false;
-        for ((decision, _), version) in all.iter().zip(&saved) {
-            let (Some(version), Decision { before, transition, .. }) = (*version, decision) else { continue };
+        for (one, version) in all.iter().zip(&saved) {
+            let (Some(version), Decision { before, transition, .. }) = (*version, one.decision) else { continue };
             let id = &before.organization.id;
             let view = View { version, ..View::of(&transition.after) };
             self.inner.gates.put(id, view, self.machine_now());
@@ -161,17 +173,12 @@ impl Tollkeeper {
 }
 
 /// The version of each organization when its decision is written; `None` when another writer was faster.
-async fn write(
-    tx: &mut Tx,
-    all: &[(Decision<'_>, Option<&Deliveries>)],
-    now: Timestamp,
-) -> Result<Vec<Option<i64>>, tollkeeper_store::Error> {
+async fn write(tx: &mut Tx, all: &[ToWrite<'_>], now: Timestamp) -> Result<Vec<Option<i64>>, tollkeeper_store::Error> {
     let (mut changes, mut confirmed, mut same) = (Vec::new(), Vec::new(), Vec::new());
-    for (decision, deliveries) in all {
-        let unordered = deliveries.is_some_and(|deliveries| deliveries.unordered);
+    for ToWrite { decision, confirms, .. } in all {
         match decision.transition.changed {
             true => changes.push(*decision),
-            false if unordered => confirmed.push(*decision),
+            false if *confirms => confirmed.push(*decision),
             false => same.push(*decision),
         }
     }
@@ -197,7 +204,7 @@ async fn write(
         versions.extend(same.iter().filter(|it| still(it)).map(|it| (id(it), it.before.organization.version)));
     }
     let mut settled = Vec::new();
-    for (decision, deliveries) in all {
+    for ToWrite { decision, deliveries, .. } in all {
         let written = versions.contains_key(&decision.before.organization.id);
         for deliveries in deliveries.iter().filter(|_| written) {
             let why = decision.transition.why.as_str();
@@ -207,7 +214,7 @@ async fn write(
     // In the order in which they are stored when they come again.
     settled.sort_unstable();
     inbox::settle_all(tx, &settled).await?;
-    Ok(all.iter().map(|(decision, _)| versions.get(&decision.before.organization.id).copied()).collect())
+    Ok(all.iter().map(|ToWrite { decision, .. }| versions.get(&decision.before.organization.id).copied()).collect())
 }
 
 /// Causes of decisions, as the history shows them.

@@ -16,7 +16,7 @@ use crate::{
     Error, Tollkeeper, backoff,
     decide::{Deliveries, cause},
     hooks::{self, Event},
-    sweep::Noted,
+    sweep::Listed,
     sync::Known,
 };
 
@@ -74,7 +74,7 @@ impl Tollkeeper {
         }
         drop(conn);
         if room == 0 {
-            self.inner.sweeps.crowd();
+            self.inner.sweeps.crowd(found.iter().map(|(source, _)| source));
         }
         if let Some(newest) = found.last() {
             last.clone_from(newest);
@@ -95,8 +95,12 @@ impl Tollkeeper {
     async fn answer_subject(&self, waiting: &Waiting) -> Result<bool, Error> {
         let Waiting { source, subject } = waiting;
         let mut rows = self.together(waiting.clone()).await?;
-        let mut listed = self.inner.sweeps.take(source, subject);
-        if let Some(noted) = &listed {
+        let about = Subject::parse(subject);
+        let mut listed = match &about {
+            Subject::Subscription(id) => self.inner.sweeps.take(source, id),
+            Subject::Organization(_) | Subject::Customer(_) | Subject::Other => None,
+        };
+        if let Some(Listed { noted, .. }) = &listed {
             // What came after the list was begun is not answered by it.
             let known: Vec<_> = rows.iter().filter(|row| noted.deliveries.contains(&row.event_id)).cloned().collect();
             match known.is_empty() {
@@ -127,8 +131,8 @@ impl Tollkeeper {
         if !reads.is_empty() {
             let hints: Vec<_> = reads.iter().map(|(read, _)| &read.hint).collect();
             let ids = told.iter().map(|row| row.event_id.clone()).collect();
-            let deliveries = Deliveries { source: source.clone(), ids, unordered: false };
-            match self.answer(source, &Subject::parse(subject), &hints, &deliveries, listed).await {
+            let deliveries = Deliveries { source: source.clone(), ids };
+            match self.answer(source, &about, &hints, &deliveries, listed).await {
                 Ok(Fate::Settled) => {}
                 Ok(Fate::Done(why)) => self.close(&deliveries, &why, false).await?,
                 Ok(Fate::Ignored(why)) => self.close(&deliveries, &why, true).await?,
@@ -162,7 +166,7 @@ impl Tollkeeper {
         subject: &Subject,
         hints: &[&Hint],
         deliveries: &Deliveries,
-        listed: Option<Noted>,
+        listed: Option<Listed>,
     ) -> Result<Fate, Error> {
         if self.inner.identity.source() == *source {
             return match subject {
@@ -198,7 +202,7 @@ impl Tollkeeper {
         id: &ProviderSubscriptionId,
         hints: &[&Hint],
         deliveries: &Deliveries,
-        listed: Option<Noted>,
+        listed: Option<Listed>,
     ) -> Result<Fate, Error> {
         let content = newest_content(hints);
         let Some(owner) = self.owner_of(billing, id, content).await? else {
@@ -252,7 +256,7 @@ impl Tollkeeper {
     }
 
     async fn close(&self, deliveries: &Deliveries, why: &str, ignored: bool) -> Result<(), Error> {
-        let Deliveries { source, ids, .. } = deliveries;
+        let Deliveries { source, ids } = deliveries;
         self.inner
             .db
             .write(|tx| {

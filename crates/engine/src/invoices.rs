@@ -21,7 +21,7 @@ impl Tollkeeper {
     /// Reads the invoices of an organization, which has none before it has a customer.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with `invalid_page`; [`Error::Provider`].
+    /// [`Error::Unknown`] with `unknown_page`; [`Error::Provider`].
     pub async fn invoices(&self, actor: &Actor, page: Option<&str>) -> Result<Invoices, Error> {
         for_a_person(self.list_invoices(actor, page)).await
     }
@@ -32,7 +32,9 @@ impl Tollkeeper {
         };
         let Page { mut rows, next } = self.billing(&provider)?.invoices(&customer, page).await.map_err(|error| {
             if page.is_some() && matches!(error.kind, ErrorKind::Rejected | ErrorKind::NotFound) {
-                return Error::invalid("page", "invalid_page", "page names no page of this list: begin without it");
+                // Not `Invalid`, which is for what is found wrong before anybody is asked.
+                let message = "page names no page of this list: begin without it".into();
+                return Error::Unknown { code: "unknown_page", message };
             }
             Error::from(error)
         })?;

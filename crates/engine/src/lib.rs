@@ -77,7 +77,7 @@ pub use hooks::{Action, Event, HookError, Hooks, NoHooks, Notice};
 pub use ingest::Received;
 pub use invoices::Invoices;
 pub use keys::{Key, PREFIX as KEY_PREFIX, Scope};
-pub use payment::{PayRequest, Payable};
+pub use payment::PayRequest;
 pub use reconcile::{Difference, Extent, Report};
 pub use redirect::safe_target;
 pub use run::Running;

@@ -4,7 +4,6 @@
 //! asking again makes another one and costs nothing. The provider sends the person straight back to the product, and
 //! keeps what was paid as an invoice.
 
-use serde::Serialize;
 use tollkeeper_core::{
     account::Account,
     catalog::{Catalog, Interval, Price, Sold},
@@ -34,26 +33,17 @@ pub struct PayRequest {
     pub cancel_url: Option<String>,
 }
 
-/// A page on which a person can pay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Payable {
-    /// Always `hosted`: the provider's page takes the card.
-    pub mode: &'static str,
-    /// Where to send the person.
-    pub url: String,
-}
-
 impl Tollkeeper {
-    /// Makes a hosted page for a one-time payment, and the customer that pays if there is none yet. Every call makes a
-    /// page of its own; what nobody pays expires at the provider.
+    /// Makes a hosted page for a one-time payment, and the customer that pays if there is none yet; answers the page's
+    /// address. Every call makes a page of its own; what nobody pays expires at the provider.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field; [`Error::Conflict`] with `no_applicable_gateway`; [`Error::Provider`].
-    pub async fn pay(&self, actor: &Actor, request: &PayRequest) -> Result<Payable, Error> {
+    pub async fn pay(&self, actor: &Actor, request: &PayRequest) -> Result<String, Error> {
         for_a_person(self.start_payment(actor, request)).await
     }
 
-    async fn start_payment(&self, actor: &Actor, request: &PayRequest) -> Result<Payable, Error> {
+    async fn start_payment(&self, actor: &Actor, request: &PayRequest) -> Result<String, Error> {
         let id = actor.organization_id();
         let cause = cause::api(format!("pay by {}", actor.user_id));
         let account = self.ensure_organization(id).await?;
@@ -77,7 +67,7 @@ impl Tollkeeper {
             cancel_url: self.short_enough(billing.as_ref(), &cancel_url),
         };
         let url = billing.start_payment(&request).await.map_err(refused)?;
-        Ok(Payable { mode: "hosted", url })
+        Ok(url)
     }
 }
 

@@ -10,10 +10,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -33,137 +30,201 @@ use crate::{Error, Tollkeeper};
 
 /// With fewer that wait, they are asked for one by one.
 const LEAST: usize = 200;
+/// How long each takes that is asked for by itself, with the usual budget of a provider that has lists: 15 a second.
+const ONE_BY_ONE: Duration = Duration::from_millis(67);
+/// A list must be so many times as fast.
+const GAIN: u32 = 2;
+/// How long a page takes, before one was read.
+const PAGE_TIME: Duration = Duration::from_millis(500);
 /// The most deliveries that are noted at once: each takes some hundred bytes.
 const MOST: i64 = 100_000;
 /// So many are looked up in the database at once.
 const AT_ONCE: usize = 500;
-/// How many times a provider may ask to wait before the rest is left to be asked for one by one.
+/// How many times in a row a page may have to wait, by the provider's word or by our own count, before the rest is left to
+/// be asked for one by one; and how long each time.
 const PATIENCE: usize = 30;
-/// How long this process keeps away while another one reads the list.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long no work is begun about a source while one page of its list is read, and while another process reads it.
+const A_PAGE: Duration = Duration::from_secs(30);
 const ELSEWHERE: Duration = Duration::from_secs(3);
+/// How long an answer is kept that nobody asks for.
+const KEPT: Duration = Duration::from_secs(60);
+/// How long what a list did not tell wholly is asked for one by one.
+const UNTOLD: Duration = Duration::from_secs(10 * 60);
 
 /// What is known of the lists that were read.
 #[derive(Debug, Default)]
-pub(crate) struct Sweeps {
-    /// Whether there was more to do than one look finds.
-    crowded: AtomicBool,
-    state: Mutex<State>,
-}
+pub(crate) struct Sweeps(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// Sources about which more waited than one look finds.
+    crowded: HashSet<Source>,
     /// The source whose list is being read, and until when at the latest nobody else asks about it.
     listing: Option<(Source, Instant)>,
-    known: HashMap<(Source, String), Noted>,
+    known: HashMap<(Source, ProviderSubscriptionId), Listed>,
+    past: HashMap<Source, Past>,
 }
 
-/// What was noted of a subscription before the list was read, and what the list says.
+/// The last list of a source.
+#[derive(Debug)]
+struct Past {
+    ended: Instant,
+    took: Duration,
+    page: Duration,
+    /// What it did not tell wholly, or not at all.
+    untold: HashSet<ProviderSubscriptionId>,
+}
+
+/// What waits about a subscription, noted before the list is read.
 #[derive(Debug)]
 pub(crate) struct Noted {
     /// The version of its organization.
     pub(crate) version: i64,
-    /// The deliveries that waited.
     pub(crate) deliveries: HashSet<EventId>,
+}
+
+/// The same, and what the list says.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) noted: Noted,
     pub(crate) snapshot: Snapshot,
 }
 
+/// What waits about the subscriptions of a source.
+type Waiting = HashMap<ProviderSubscriptionId, HashSet<EventId>>;
+
 impl Sweeps {
-    /// Says that more waits than one look finds.
-    pub(crate) fn crowd(&self) {
-        self.crowded.store(true, Relaxed);
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("nobody panics while holding it")
+    }
+
+    /// Says that more waits about these than one look finds.
+    pub(crate) fn crowd<'a>(&self, sources: impl Iterator<Item = &'a Source>) {
+        let mut state = self.state();
+        for source in sources {
+            if !state.crowded.contains(source) {
+                state.crowded.insert(source.clone());
+            }
+        }
     }
 
     /// The source that is to be left alone, because its list is being read.
     pub(crate) fn listing(&self) -> Option<Source> {
-        let state = self.state.lock().expect("nobody panics while holding it");
+        let state = self.state();
         state.listing.as_ref().filter(|(_, until)| Instant::now() < *until).map(|(source, _)| source.clone())
     }
 
     /// What the list said about a subscription, once.
-    pub(crate) fn take(&self, source: &Source, subject: &str) -> Option<Noted> {
-        let mut state = self.state.lock().expect("nobody panics while holding it");
+    pub(crate) fn take(&self, source: &Source, id: &ProviderSubscriptionId) -> Option<Listed> {
+        let mut state = self.state();
         if state.known.is_empty() {
             return None;
         }
-        state.known.remove(&(source.clone(), subject.to_owned()))
+        state.known.remove(&(source.clone(), id.clone()))
+    }
+
+    /// Forgets what nobody asked for.
+    fn forget(&self) {
+        let (mut state, now) = (self.state(), Instant::now());
+        let State { known, past, .. } = &mut *state;
+        past.retain(|_, past| now < past.ended + UNTOLD);
+        known.retain(|(source, _), _| past.get(source).is_some_and(|past| now < past.ended + KEPT));
+    }
+
+    /// Whether a list may be read now, and then how long a page of it takes: something is crowded, the answers of the last
+    /// list are used up, and work had as much time as the last list took.
+    fn may_list(&self, source: &Source) -> Option<Duration> {
+        let mut state = self.state();
+        let crowded = state.crowded.remove(source);
+        let rested = state.past.get(source).is_none_or(|past| past.ended + past.took < Instant::now());
+        let used_up = !state.known.keys().any(|(of, _)| of == source);
+        let page = state.past.get(source).map_or(PAGE_TIME, |past| past.page);
+        (crowded && rested && used_up).then_some(page)
+    }
+
+    /// Leaves out what the last list did not tell.
+    fn leave_out_untold(&self, source: &Source, waiting: &mut Waiting) {
+        if let Some(past) = self.state().past.get(source) {
+            waiting.retain(|id, _| !past.untold.contains(id));
+        }
     }
 
     fn leave_alone(&self, source: &Source, span: Duration) {
-        let until = Instant::now() + span;
-        self.state.lock().expect("nobody panics while holding it").listing = Some((source.clone(), until));
+        self.state().listing = Some((source.clone(), Instant::now() + span));
     }
 
-    fn keep(&self, source: &Source, known: HashMap<String, Noted>) {
-        let mut state = self.state.lock().expect("nobody panics while holding it");
-        // What nobody has asked for since the last list is too old to be of use.
-        state.known.retain(|(of, _), _| of != source);
-        state.known.extend(known.into_iter().map(|(subject, noted)| ((source.clone(), subject), noted)));
+    fn keep(&self, source: &Source, known: HashMap<ProviderSubscriptionId, Listed>, past: Past) {
+        let mut state = self.state();
+        state.known.extend(known.into_iter().map(|(id, listed)| ((source.clone(), id), listed)));
+        let untold = state.past.remove(source).map(|past| past.untold).unwrap_or_default();
+        let untold = past.untold.into_iter().chain(untold).collect();
+        state.past.insert(source.clone(), Past { untold, ..past });
         state.listing = None;
     }
 }
 
-/// What waits about one subscription.
-struct Waits {
-    version: i64,
-    deliveries: HashSet<EventId>,
-}
-
 impl Tollkeeper {
-    /// Reads the lists of those providers about whose subscriptions more waits than their pages are.
+    /// Reads the lists of those providers about many of whose subscriptions something waits.
     ///
     /// # Errors
     /// The database's own. A provider that fails leaves the rest to be asked for one by one.
     pub(crate) async fn sweep(&self) -> Result<(), Error> {
-        if !self.inner.sweeps.crowded.swap(false, Relaxed) {
-            return Ok(());
-        }
+        let sweeps = &self.inner.sweeps;
+        sweeps.forget();
         for billing in self.inner.billing.values() {
-            let Some(rows) = billing.rows_of_a_page() else { continue };
-            let source = billing.source();
-            let waiting = self.waiting_subscriptions(&source).await?;
-            let known =
-                link::count(self.inner.db.read().await?.c(), &billing.provider(), LinkKind::Subscription).await?;
-            let pages = usize::try_from(known).unwrap_or(usize::MAX) / rows.max(1) + 1;
-            // Twice, because a page is more work than one answer, and the list may hold what we do not know.
-            if waiting.len() < LEAST.max(pages.saturating_mul(2)) {
+            let (Some(rows), source) = (billing.rows_of_a_page(), billing.source()) else { continue };
+            let Some(page_time) = sweeps.may_list(&source) else { continue };
+            let mut waiting = self.waiting_subscriptions(&source).await?;
+            sweeps.leave_out_untold(&source, &mut waiting);
+            if waiting.len() < LEAST {
+                continue;
+            }
+            let all = link::count(self.inner.db.read().await?.c(), &billing.provider(), LinkKind::Subscription).await?;
+            let pages = usize::try_from(all).unwrap_or(usize::MAX) / rows.max(1) + 1;
+            if !pays(waiting.len(), pages, page_time) {
                 continue;
             }
             let key = format!("sweep/{source}");
-            let read = self.read_list(billing.as_ref(), waiting);
+            let read = self.read_list(billing.as_ref(), waiting, page_time);
             if self.with_lease(&key, &self.inner.owner, read).await?.is_none() {
-                self.inner.sweeps.leave_alone(&source, ELSEWHERE);
+                sweeps.leave_alone(&source, ELSEWHERE);
             }
         }
         Ok(())
     }
 
     /// The subscriptions of a source that deliveries wait about, with the ids of these.
-    async fn waiting_subscriptions(&self, source: &Source) -> Result<HashMap<String, HashSet<EventId>>, Error> {
+    async fn waiting_subscriptions(&self, source: &Source) -> Result<Waiting, Error> {
         let rows = inbox::pending_ids(self.inner.db.read().await?.c(), source, MOST).await?;
-        let mut waiting: HashMap<String, HashSet<EventId>> = HashMap::new();
-        for (subject, id) in rows {
-            if let Subject::Subscription(_) = Subject::parse(&subject) {
-                waiting.entry(subject).or_default().insert(id);
+        let mut waiting = Waiting::new();
+        for (subject, event) in rows {
+            if let Subject::Subscription(id) = Subject::parse(&subject) {
+                waiting.entry(id).or_default().insert(event);
             }
         }
         Ok(waiting)
     }
 
-    async fn read_list(&self, billing: &dyn Billing, waiting: HashMap<String, HashSet<EventId>>) -> Result<(), Error> {
-        let source = billing.source();
+    async fn read_list(&self, billing: &dyn Billing, waiting: Waiting, page_time: Duration) -> Result<(), Error> {
+        let (source, sweeps) = (billing.source(), &self.inner.sweeps);
         let begun = Instant::now();
+        // Before it is noted what waits, so that little of it is begun with meanwhile.
+        sweeps.leave_alone(&source, A_PAGE);
+        let noted = self.note_waiting(billing, waiting).await;
+        let mut noted = noted.inspect_err(|_| sweeps.leave_alone(&source, Duration::ZERO))?;
+        let (wanted, mut asked) = (noted.len(), 0_usize);
         let mut known = HashMap::new();
-        let mut waits = self.note_waiting(billing, waiting).await?;
-        let (wanted, mut asked) = (waits.len(), 0_usize);
         let mut page = None;
         let mut patience = PATIENCE;
-        while !waits.is_empty() && !self.inner.stopping.is_cancelled() {
-            self.inner.sweeps.leave_alone(&source, ELSEWHERE);
+        // The list may hold much that is not ours: it is left where it does not pay any more.
+        while !noted.is_empty() && pays(wanted, asked + 1, page_time) && !self.inner.stopping.is_cancelled() {
+            sweeps.leave_alone(&source, A_PAGE);
             let Page { rows, next } = match billing.subscriptions(None, page.as_deref()).await {
                 Ok(page) => page,
                 Err(error) => {
                     let error = Error::Provider(error);
-                    let Some(after) = error.throttled().filter(|after| *after < ELSEWHERE && patience > 0) else {
+                    let Some(after) = error.throttled().filter(|after| *after < LONGEST_WAIT && patience > 0) else {
                         tracing::warn!(%error, %source, "the list could not be read to its end");
                         break;
                     };
@@ -172,19 +233,19 @@ impl Tollkeeper {
                     continue;
                 }
             };
-            asked += 1;
+            (asked, patience) = (asked + 1, PATIENCE);
             for row in rows.into_iter().filter(|row| row.is_complete) {
-                let subject = Subject::Subscription(row.snapshot.id.clone()).to_string();
-                if let Some(Waits { version, deliveries }) = waits.remove(&subject) {
-                    known.insert(subject, Noted { version, deliveries, snapshot: row.snapshot });
+                if let Some((id, noted)) = noted.remove_entry(&row.snapshot.id) {
+                    known.insert(id, Listed { noted, snapshot: row.snapshot });
                 }
             }
             let Some(next) = next else { break };
             page = Some(next);
         }
-        let took = begun.elapsed();
+        let (ended, took) = (Instant::now(), begun.elapsed());
         tracing::info!(%source, wanted, found = known.len(), pages = asked, ?took, "read what waits from the list");
-        self.inner.sweeps.keep(&source, known);
+        let page = u32::try_from(asked).ok().and_then(|asked| took.checked_div(asked)).unwrap_or(page_time);
+        sweeps.keep(&source, known, Past { ended, took, page, untold: noted.into_keys().collect() });
         self.inner.wake_inbox.notify_one();
         Ok(())
     }
@@ -193,8 +254,8 @@ impl Tollkeeper {
     async fn note_waiting(
         &self,
         billing: &dyn Billing,
-        waiting: HashMap<String, HashSet<EventId>>,
-    ) -> Result<HashMap<String, Waits>, Error> {
+        waiting: Waiting,
+    ) -> Result<HashMap<ProviderSubscriptionId, Noted>, Error> {
         let provider = billing.provider();
         let mut noted = HashMap::with_capacity(waiting.len());
         let mut waiting = waiting.into_iter();
@@ -203,25 +264,37 @@ impl Tollkeeper {
             if some.is_empty() {
                 return Ok(noted);
             }
-            let ids: Vec<ProviderSubscriptionId> = some.iter().filter_map(|(subject, _)| id_of(subject)).collect();
-            let links: Vec<_> = ids.iter().map(|id| (&provider, LinkKind::Subscription, id.as_str())).collect();
+            let links: Vec<_> = some.iter().map(|(id, _)| (&provider, LinkKind::Subscription, id.as_str())).collect();
             let mut connection = self.inner.db.read().await?;
             let owners = link::owners(connection.c(), &links).await?;
             let versions = organization::versions(connection.c(), owners.iter().flatten()).await?;
             drop(connection);
             let versions: HashMap<_, _> = versions.into_iter().collect();
-            for ((subject, deliveries), owner) in some.into_iter().zip(owners) {
+            for ((id, deliveries), owner) in some.into_iter().zip(owners) {
                 if let Some(version) = owner.and_then(|owner| versions.get(&owner).copied()) {
-                    noted.insert(subject, Waits { version, deliveries });
+                    noted.insert(id, Noted { version, deliveries });
                 }
             }
         }
     }
 }
 
-fn id_of(subject: &str) -> Option<ProviderSubscriptionId> {
-    match Subject::parse(subject) {
-        Subject::Subscription(id) => Some(id),
-        Subject::Organization(_) | Subject::Customer(_) | Subject::Other => None,
+/// Whether so many pages are faster than asking for so many subscriptions one by one.
+fn pays(wanted: usize, pages: usize, page_time: Duration) -> bool {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    page_time.saturating_mul(count(pages).saturating_mul(GAIN)) <= ONE_BY_ONE.saturating_mul(count(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_where_its_pages_are_the_faster_way() {
+        let page = Duration::from_millis(500);
+        assert!(pays(10_000, 101, page));
+        assert!(!pays(1_000, 101, page));
+        assert!(pays(1_000, 101, Duration::from_millis(70)), "where pages come quickly");
+        assert!(!pays(10_000, 3_000, page), "where the list holds mostly what has no news");
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     asks::OwnerOf,
     budget::for_a_person,
     decide::{Decided, Deliveries, cause},
-    sweep::Noted,
+    sweep::Listed,
 };
 
 /// How often a refresh starts again because another writer was faster.
@@ -30,7 +30,7 @@ pub(crate) struct Known<'a> {
     pub(crate) content: Option<&'a Snapshot>,
     /// What a list said that was read after the deliveries had come; enough while the organization has the version that
     /// was noted with it.
-    pub(crate) listed: Option<Noted>,
+    pub(crate) listed: Option<Listed>,
 }
 
 /// Where somebody who comes back from the hosted page goes on.
@@ -126,8 +126,9 @@ impl Tollkeeper {
                 .find(|row| &row.provider == provider && row.provider_subscription_id.as_ref() == Some(id));
             let told = content.filter(|content| is_enough(row, content) && !deleted).cloned();
             // Noted before the list was read: nobody has written since.
-            let listed = listed.take().filter(|noted| noted.version == account.organization.version && !deleted);
-            let snapshot = match told.or(listed.map(|noted| noted.snapshot)) {
+            let listed =
+                listed.take().filter(|listed| listed.noted.version == account.organization.version && !deleted);
+            let snapshot = match told.or(listed.map(|listed| listed.snapshot)) {
                 Some(snapshot) => Some(snapshot),
                 None => billing.subscription(id).await?,
             };
@@ -153,9 +154,8 @@ impl Tollkeeper {
             }
             let transition = reduce(&account, Some(&snapshot), &self.catalog(), now)?;
             let unordered = snapshot.version.is_none();
-            let deliveries = deliveries.map(|them| Deliveries { unordered, ..them.clone() });
-            let cause = cause.clone();
-            let decided = Arc::new(Decided { before: account, transition, cause, deliveries });
+            let (cause, deliveries) = (cause.clone(), deliveries.cloned());
+            let decided = Arc::new(Decided { before: account, transition, cause, deliveries, unordered });
             if self.together(decided.clone()).await? {
                 return Ok(Arc::unwrap_or_clone(decided).transition);
             }

@@ -24,6 +24,6 @@ pub(crate) async fn checkout(
         success_url: fields.text("successUrl", ADDRESS)?,
         cancel_url: fields.text("cancelUrl", ADDRESS)?,
     };
-    let payable = asked.act(|engine, actor| async move { engine.pay(&actor, &wanted).await }).await?;
-    Ok(Json(json!(payable)))
+    let url = asked.act(|engine, actor| async move { engine.pay(&actor, &wanted).await }).await?;
+    Ok(Json(json!({ "mode": "hosted", "url": url })))
 }

@@ -1,7 +1,8 @@
 //! What is asked about an organization's subscription.
 //!
-//! Every write goes the same way: who asks, the body within its limit, the reference, may they; only then is the rest of
-//! the body judged, and what is left is done unless it was done too often. So nobody learns about fields of what is not theirs, and no provider is asked for it.
+//! Every write goes the same way (`asked.rs`): who asks, the body within its limit, the reference, may they; only then is
+//! the rest of the body judged, and what is left is done unless it was done too often. So nobody learns about fields of
+//! what is not theirs, and no provider is asked for it.
 
 use axum::{
     Json,

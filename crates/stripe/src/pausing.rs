@@ -56,8 +56,10 @@ fn is_ours(subscription: &Subscription) -> bool {
     subscription.metadata.text(PAUSED_BY) == Some(US)
 }
 
-/// Whether somebody else paused its collection, given what [`pause`] says of it: nobody can take a pause of ours for theirs
-/// while the subscription itself stands still.
+/// Whether somebody else paused its collection, given what [`pause`] says of it.
+///
+/// [`pause`] says nothing of a subscription that stands still as a whole. Where our mark is on one, the collection was
+/// paused by us before that.
 pub(crate) fn is_paused_by_others(subscription: &Subscription, phase: Phase, pause: Pause) -> bool {
     let ours = is_ours(subscription) && phase == Phase::Paused;
     is_collection_paused(subscription) && pause == Pause::None && !ours

@@ -19,7 +19,7 @@ const MOST_REQUESTS: i64 = 60_000;
 #[derive(Debug, Default)]
 pub(super) struct Providers {
     pub(super) requests_per_minute: BTreeMap<Provider, u32>,
-    stripe: tollkeeper_stripe::Options,
+    pub(super) stripe: tollkeeper_stripe::Options,
 }
 
 impl Providers {
@@ -110,7 +110,7 @@ pub(super) fn stripe(
     vars: &Vars,
     flags: &Flags,
     provider: &str,
-    options: Providers,
+    options: tollkeeper_stripe::Options,
     problems: &Problems,
 ) -> Option<tollkeeper_stripe::Config> {
     let secrets = vars.list("STRIPE_WEBHOOK_SECRET", problems);
@@ -121,7 +121,7 @@ pub(super) fn stripe(
         secret_key: vars.need(&["STRIPE_SECRET_KEY"], "a secret or restricted key (sk_, rk_)", problems).into(),
         webhook_secrets: secrets.into_iter().map(SecretString::from).collect(),
         api_url: vars.get(&["STRIPE_API_URL"], problems),
-        options: options.stripe,
+        options,
         ..tollkeeper_stripe::Config::default()
     };
     if flags.takes_nothing_in && config.webhook_secrets.is_empty() {

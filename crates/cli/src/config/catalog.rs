@@ -157,11 +157,13 @@ fn prices(section: &Section<'_>, sells: Sells, problems: &Problems) -> Vec<Price
 /// Without a catalog file there are two plans: free, and pro, whose price the cookbooks' variables name.
 fn from_vars(vars: &Vars, provider: &str, problems: &Problems) -> Vec<Plan> {
     let mut ids: Vec<(&str, String)> = Vec::new();
-    for (provider, name) in PRO_PRICES.into_iter().chain([(tollkeeper_chargebee::NAME, "CHARGEBEE_PLAN_ITEM_PRICE_ID")])
-    {
-        ids.extend(vars.get(&[name], problems).map(|id| (provider, id)));
+    let names = PRO_PRICES.into_iter().chain([(tollkeeper_chargebee::NAME, "CHARGEBEE_PLAN_ITEM_PRICE_ID")]);
+    for id in names.filter_map(|(provider, name)| Some((provider, vars.get(&[name], problems)?))) {
+        // Two variables may name one price.
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
     }
-    ids.dedup();
     if !ids.iter().any(|(of, _)| *of == provider) {
         let (_, name) = PRO_PRICES.into_iter().find(|(of, _)| *of == provider).expect("every provider has a variable");
         let what = "name the price of your paid plan here, or describe your plans in a tollkeeper.toml that TOLLKEEPER_CONFIG names";

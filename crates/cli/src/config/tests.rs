@@ -78,6 +78,13 @@ fn both_providers_may_be_named_at_once() {
     assert!(config.chargebee.is_some() && config.stripe.is_some());
     assert_eq!(config.catalog.plan(&"pro".into()).unwrap().prices.len(), 2);
     assert_eq!(config.settings.default_prices.len(), 2);
+    let mut twice = vars.clone();
+    twice.push(("CHARGEBEE_PRO_ITEM_PRICE_ID", "pro-monthly"));
+    assert_eq!(
+        read(&twice, "").unwrap().catalog.plan(&"pro".into()).unwrap().prices.len(),
+        2,
+        "named by two variables"
+    );
     // Half of a second provider is a mistake, not a choice.
     vars.retain(|(name, _)| *name != "STRIPE_WEBHOOK_SECRET" && *name != "CHARGEBEE_API_KEY");
     let found = problems(&vars, "");

@@ -204,12 +204,13 @@ impl World {
         self.pay_with(url, self.provider.card()).await
     }
 
-    /// The same, where it may be refused.
+    /// As [`World::pay`], where it may be refused.
     pub(crate) async fn try_to_pay(&self, url: &Value) -> Answer {
         let body = json!({ "url": url, "card": self.provider.card() });
         self.control(Method::POST, "/sandbox/hosted/complete", body).await
     }
 
+    /// As [`World::pay`], with another card.
     pub(crate) async fn pay_with(&self, url: &Value, card: &str) -> String {
         let paid = self.post("/sandbox/hosted/complete", json!({ "url": url, "card": card })).await;
         paid["redirectUrl"].as_str().unwrap().to_owned()

@@ -84,6 +84,30 @@ both_engines! {
         end(world, worker).await;
     }
 
+    async fn what_the_list_does_not_tell_is_asked_for_one_by_one_and_the_list_is_not_read_for_it_again(db: TestDb) {
+        let world = world(&db).await;
+        for n in 0..MANY {
+            // Dues are told by no list.
+            world.billing.change(&bought(n), |it| {
+                it.dues = Some(tollkeeper_core::snapshot::Dues {
+                    since: it.period_start.unwrap(),
+                    attempts: 1,
+                    next_attempt_at: it.period_end,
+                    invoice: Some("in_1".into()),
+                    exhausted: false,
+                });
+            });
+        }
+        let worker = world.another(true).await;
+        until("many are asked for after the list was read", async || {
+            world.clock.advance_machine(Duration::from_millis(100));
+            world.billing.count("subscription") >= 75
+        })
+        .await;
+        assert_eq!(world.billing.count("subscriptions"), 3, "it has three pages");
+        end(world, worker).await;
+    }
+
     async fn what_changes_while_the_list_is_read_is_asked_for_again(db: TestDb) {
         let world = world(&db).await;
         let stop = Arc::new(Stop::default());

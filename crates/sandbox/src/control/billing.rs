@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failure, read, stripe, stripe_truth, subscription_truth};
+use super::{Failure, chargebee_truth, read, stripe, stripe_truth};
 use crate::chargebee::site::catalog::{Asked, ItemType};
 use crate::chargebee::site::changes::Change;
 use crate::chargebee::site::ending::{Cancel, CancelWhen};
@@ -139,7 +139,7 @@ pub(super) async fn change_subscription(
         let site = &mut world.site;
         let position = site.live_subscription(&id)?;
         apply(site, position, body, Act::new(now, Cause::Dashboard))?;
-        Ok(subscription_truth(site, position))
+        Ok(chargebee_truth(site, position))
     })?;
     Ok(json_response(200, truth.to_string()))
 }

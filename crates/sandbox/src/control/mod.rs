@@ -18,7 +18,7 @@ use axum::routing::{delete, get, patch, post};
 use serde::de::DeserializeOwned;
 
 pub(crate) use failure::Failure;
-pub(crate) use watch::{stripe_truth, subscription_truth};
+pub(crate) use watch::{chargebee_truth, stripe_truth};
 
 use crate::server::Shared;
 

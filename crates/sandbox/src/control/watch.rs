@@ -111,7 +111,7 @@ pub(super) async fn truth(State(shared): State<Arc<Shared>>, Query(params): Para
         let subscriptions: Vec<Value> = (0..site.subscriptions.len())
             .filter(|position| !site.subscriptions[*position].deleted)
             .filter(|position| concerns(site.organization_of_subscription(&site.subscriptions[*position]).as_deref()))
-            .map(|position| subscription_truth(site, position))
+            .map(|position| chargebee_truth(site, position))
             .collect();
         let (of_stripe, subscriptions_of_stripe) = stripe_rows(&world.stripe, &concerns);
         json!({
@@ -192,8 +192,8 @@ fn organizations(directory: &Directory, concerns: &impl Fn(Option<&str>) -> bool
         .collect()
 }
 
-/// A subscription's row of truth: the provider's words, times in Unix seconds.
-pub(crate) fn subscription_truth(site: &Site, position: usize) -> Value {
+/// A Chargebee subscription's row of truth: the provider's words, times in Unix seconds.
+pub(crate) fn chargebee_truth(site: &Site, position: usize) -> Value {
     let row = &site.subscriptions[position];
     let items: Vec<Value> =
         row.items.iter().map(|item| json!({ "priceId": item.item_price_id, "quantity": item.quantity })).collect();
