@@ -30,8 +30,19 @@ impl Tollkeeper {
     }
 
     /// Asks the provider first, because an instant that has passed usually means news; then lets time itself decide.
-    pub(crate) async fn look_at(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<(), Error> {
+    /// `false`: not now, because the news of very many is being worked on, and this is likely among it.
+    pub(crate) async fn look_at(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<bool, Error> {
         let account = self.account(organization).await?;
+        let Some(row) = account.subscription(id) else { return Ok(true) };
+        let news = self.billing(&row.provider).ok().filter(|billing| billing.rows_of_a_page().is_some());
+        if news.is_some_and(|billing| self.inner.sweeps.is_busy(&billing.source())) {
+            return Ok(false);
+        }
+        self.look_now(account, id).await.map(|()| true)
+    }
+
+    async fn look_now(&self, account: Account, id: &SubscriptionId) -> Result<(), Error> {
+        let organization = &account.organization.id;
         let Some(row) = account.subscription(id) else { return Ok(()) };
         if self.billing(&row.provider).is_ok() {
             if let Err(error) = self.finish_change(&account, row).await {

@@ -121,7 +121,7 @@ impl Job {
             }
             Self::Due => {
                 let work = |engine: Tollkeeper, (organization, row): DueRow, ()| async move {
-                    engine.look_at(&organization, &row).await.map(|()| true)
+                    engine.look_at(&organization, &row).await
                 };
                 self.keep_up(of, &stop, &inner.wake_due, |not, _| of.due_rows(not), work).await;
             }

@@ -47,6 +47,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long no work is begun about a source while one page of its list is read, and while another process reads it.
 const A_PAGE: Duration = Duration::from_secs(30);
 const ELSEWHERE: Duration = Duration::from_secs(3);
+/// How long a source counts as crowded that was.
+const CROWDED: Duration = Duration::from_secs(2);
 /// How long an answer is kept that nobody asks for.
 const KEPT: Duration = Duration::from_secs(60);
 /// How long what a list did not tell wholly is asked for one by one.
@@ -58,8 +60,8 @@ pub(crate) struct Sweeps(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Sources about which more waited than one look finds.
-    crowded: HashSet<Source>,
+    /// Sources about which more waited than one look finds, and when it was seen last.
+    crowded: HashMap<Source, Instant>,
     /// The source whose list is being read, and until when at the latest nobody else asks about it.
     listing: Option<(Source, Instant)>,
     known: HashMap<(Source, ProviderSubscriptionId), Listed>,
@@ -101,12 +103,23 @@ impl Sweeps {
 
     /// Says that more waits about these than one look finds.
     pub(crate) fn crowd<'a>(&self, sources: impl Iterator<Item = &'a Source>) {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), Instant::now());
         for source in sources {
-            if !state.crowded.contains(source) {
-                state.crowded.insert(source.clone());
+            match state.crowded.get_mut(source) {
+                Some(at) => *at = now,
+                None => {
+                    state.crowded.insert(source.clone(), now);
+                }
             }
         }
+    }
+
+    /// Whether so much waits about a source that its list is read or may soon be: who only wants to look does so later.
+    pub(crate) fn is_busy(&self, source: &Source) -> bool {
+        let (state, now) = (self.state(), Instant::now());
+        let listing = state.listing.as_ref().is_some_and(|(of, until)| of == source && now < *until);
+        let crowded = state.crowded.get(source).is_some_and(|at| now < *at + CROWDED);
+        listing || crowded || state.known.keys().any(|(of, _)| of == source)
     }
 
     /// The source that is to be left alone, because its list is being read.
@@ -135,8 +148,8 @@ impl Sweeps {
     /// Whether a list may be read now, and then how long a page of it takes: something is crowded, the answers of the last
     /// list are used up, and work had as much time as the last list took.
     fn may_list(&self, source: &Source) -> Option<Duration> {
-        let mut state = self.state();
-        let crowded = state.crowded.remove(source);
+        let state = self.state();
+        let crowded = state.crowded.get(source).is_some_and(|at| Instant::now() < *at + CROWDED);
         let rested = state.past.get(source).is_none_or(|past| past.ended + past.took < Instant::now());
         let used_up = !state.known.keys().any(|(of, _)| of == source);
         let page = state.past.get(source).map_or(PAGE_TIME, |past| past.page);

@@ -49,7 +49,8 @@ pub(crate) fn client() -> Client {
     // Another test of the process may have chosen it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
-        .timeout(Duration::from_secs(60))
+        // The clock alone takes minutes where ten thousand renew.
+        .timeout(Duration::from_secs(300))
         .connect_timeout(Duration::from_secs(5))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

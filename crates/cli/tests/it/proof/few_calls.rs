@@ -84,13 +84,16 @@ tollkeeper_testkit::both_engines! {
         let questions = asked(&world).await - before;
         world.control(Method::PUT, "/sandbox/chaos", json!({})).await.ok();
         assert_eq!(truth::differences(&world, db.db()).await, Vec::<String>::new());
-        assert!(questions < u64::try_from(count).unwrap(), "{questions} questions for {count} renewals");
+        // With few, their tail is asked for one by one: what a list saves shows among many.
+        let told = deliveries(&db).await - known;
+        let most = u64::try_from(told).unwrap() / 4;
+        assert!(questions < most, "{questions} questions for {count} renewals and {told} deliveries");
         figure(
             "few calls: everybody renews at once",
             &Provider::Stripe.on(&db),
             json!({
                 "renewals": count,
-                "deliveries": deliveries(&db).await - known,
+                "deliveries": told,
                 "seconds until the last delivery": (sent - begun).as_secs(),
                 "seconds until all rows were right after it": right.saturating_duration_since(sent).as_secs(),
                 "requests to Stripe": questions,
