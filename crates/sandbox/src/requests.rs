@@ -52,7 +52,8 @@ impl Log {
 
     /// The kept requests that fit, oldest first; with a limit the newest of them. `total` counts all that fit.
     pub(crate) fn render(&self, wanted: &Wanted<'_>) -> Value {
-        let fitting: Vec<_> = self.entries.iter().filter(|(_, _, entry)| wanted.fits(entry)).collect();
+        let fitting: Vec<_> =
+            self.entries.iter().filter(|(id, _, entry)| *id > wanted.after && wanted.fits(entry)).collect();
         let shown = wanted.limit.map_or(0, |limit| fitting.len().saturating_sub(limit));
         let requests: Vec<Value> = fitting[shown..]
             .iter()
@@ -83,6 +84,8 @@ pub(crate) struct Wanted<'a> {
     /// A path that ends in `*` fits everything it begins.
     pub(crate) path: Option<&'a str>,
     pub(crate) limit: Option<usize>,
+    /// Only later ones than this id, without its prefix.
+    pub(crate) after: u64,
 }
 
 impl Wanted<'_> {

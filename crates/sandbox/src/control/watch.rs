@@ -33,6 +33,13 @@ fn limit(params: &HashMap<String, String>) -> Result<Option<usize>, Failure> {
     text.parse().map(Some).map_err(|_| Failure::invalid("limit must be a whole number"))
 }
 
+/// The number in a request's id; later requests have greater ones.
+fn after(params: &HashMap<String, String>) -> Result<u64, Failure> {
+    let Some(text) = param(params, "after") else { return Ok(0) };
+    let number = text.strip_prefix("req_").and_then(|number| number.parse().ok());
+    number.ok_or_else(|| Failure::invalid("after must be the id of a request (req_7)"))
+}
+
 /// `path` is compared as a whole; with a `*` at its end, as a beginning.
 pub(super) async fn requests(State(shared): State<Arc<Shared>>, Query(params): Params) -> Result<Response, Failure> {
     let wanted = Wanted {
@@ -40,6 +47,7 @@ pub(super) async fn requests(State(shared): State<Arc<Shared>>, Query(params): P
         method: param(&params, "method"),
         path: param(&params, "path"),
         limit: limit(&params)?,
+        after: after(&params)?,
     };
     let body = shared.with(|world, _| world.requests.render(&wanted));
     Ok(json_response(200, body.to_string()))

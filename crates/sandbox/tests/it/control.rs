@@ -141,6 +141,9 @@ async fn requests_are_logged_decoded_and_without_secrets() {
         ("path=/api/v2/*", 2),
         ("path=/api/v2", 0),
         ("provider=chargebee&method=POST", 1),
+        ("after=req_1", 2),
+        ("after=req_1&provider=chargebee", 1),
+        ("after=req_3", 0),
     ] {
         assert_eq!(world.get(&some(filter)).await["total"], total, "{filter}");
     }

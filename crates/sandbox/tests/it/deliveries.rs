@@ -130,7 +130,7 @@ async fn the_list_shows_the_newest_and_counts_all() {
     let requests = world.get("/sandbox/requests?method=POST&limit=2").await;
     assert_eq!((requests["total"].as_i64(), requests["requests"].as_array().unwrap().len()), (Some(5), 2));
     assert_eq!(requests["requests"][1]["body"]["id"], "cus_4");
-    for path in ["/sandbox/deliveries?limit=x", "/sandbox/requests?limit=-1"] {
+    for path in ["/sandbox/deliveries?limit=x", "/sandbox/requests?limit=-1", "/sandbox/requests?after=5"] {
         assert_eq!(world.control(Method::GET, path, Value::Null).await.0, 400, "{path}");
     }
 }
