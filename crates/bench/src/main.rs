@@ -133,32 +133,38 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         ],
         lines: vec![],
     };
-    let resident = [1_000, 100_000, 1_000_000];
-    match cli.command {
-        Command::All => {
-            ingest::run(&plan, &mut report).await?;
-            apply::run(&plan, &mut report).await?;
-            lag::run(&plan, &mut report).await?;
-            gate::run(&plan, &mut report).await?;
-            resident::run(if plan.quick { &[100] } else { &resident }, &mut report).await?;
-            reconcile::run(&plan, None, &mut report).await?;
-            idle::run(&plan, None, &mut report).await?;
-        }
-        Command::Ingest => ingest::run(&plan, &mut report).await?,
-        Command::Apply => apply::run(&plan, &mut report).await?,
-        Command::Lag => lag::run(&plan, &mut report).await?,
-        Command::Gate { organizations, in_process_only } => {
-            if !in_process_only {
-                gate::run(&plan, &mut report).await?;
-            }
-            let organizations = if plan.quick { vec![100] } else { organizations };
-            resident::run(&organizations, &mut report).await?;
-        }
-        Command::Reconcile { subscriptions } => reconcile::run(&plan, subscriptions, &mut report).await?,
-        Command::Idle { binary } => idle::run(&plan, binary, &mut report).await?,
-        Command::StandIn { .. } => {}
-    }
+    let outcome = measure(cli.command, &plan, &mut report).await;
+    // What was measured before something failed is worth its minutes.
     report.print(cli.json);
     eprintln!("{} of {} figures miss their bar", report.misses(), report.lines.len());
+    outcome
+}
+
+async fn measure(command: Command, plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+    let resident = [1_000, 100_000, 1_000_000];
+    match command {
+        Command::All => {
+            ingest::run(plan, report).await?;
+            apply::run(plan, report).await?;
+            lag::run(plan, report).await?;
+            gate::run(plan, report).await?;
+            resident::run(if plan.quick { &[100] } else { &resident }, report).await?;
+            reconcile::run(plan, None, report).await?;
+            idle::run(plan, None, report).await?;
+        }
+        Command::Ingest => ingest::run(plan, report).await?,
+        Command::Apply => apply::run(plan, report).await?,
+        Command::Lag => lag::run(plan, report).await?,
+        Command::Gate { organizations, in_process_only } => {
+            if !in_process_only {
+                gate::run(plan, report).await?;
+            }
+            let organizations = if plan.quick { vec![100] } else { organizations };
+            resident::run(&organizations, report).await?;
+        }
+        Command::Reconcile { subscriptions } => reconcile::run(plan, subscriptions, report).await?,
+        Command::Idle { binary } => idle::run(plan, binary, report).await?,
+        Command::StandIn { .. } => {}
+    }
     Ok(())
 }

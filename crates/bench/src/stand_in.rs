@@ -35,7 +35,7 @@ pub(crate) async fn start(organizations: usize) -> anyhow::Result<Sandbox> {
             gateway_account_id: "gw_bench".into(),
             cancels_unpaid: false,
         },
-        stripe: StripeAccount::default(),
+        stripe: StripeAccount { secret_key: world::API_KEY.into(), ..StripeAccount::default() },
         seed: 1,
     })
     .await?;
