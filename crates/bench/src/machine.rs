@@ -1,7 +1,7 @@
 //! The machine: its clock, its disk, and what processes and threads take of it.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::Write as _,
     path::Path,
     time::{Duration, Instant},
@@ -75,8 +75,7 @@ pub(crate) fn require_disk(folder: &Path) -> anyhow::Result<String> {
 
 /// The middle time that the disk under `folder` takes to make 4 KiB durable, in microseconds.
 pub(crate) fn fdatasync_p50(folder: &Path) -> anyhow::Result<u64> {
-    let path = folder.join("fdatasync");
-    let mut file = File::create(&path)?;
+    let mut file = tempfile::tempfile_in(folder)?;
     let mut times = Vec::new();
     for _ in 0..300 {
         file.write_all(&[7; 4096])?;
@@ -84,8 +83,6 @@ pub(crate) fn fdatasync_p50(folder: &Path) -> anyhow::Result<u64> {
         file.sync_data()?;
         times.push(micros(begun.elapsed()));
     }
-    drop(file);
-    fs::remove_file(&path)?;
     Ok(percentile(&mut times, 50))
 }
 

@@ -173,7 +173,17 @@ impl Tollkeeper {
                 },
             };
             let (number, now) = (open.unwrap_or(tries.count + 1), self.now());
-            self.inner.db.write(|tx| Box::pin(customer::note_try(tx, id, provider, number, now))).await?;
+            let there = self.inner.db.write(|tx| Box::pin(customer::note_try(tx, id, provider, number, now))).await?;
+            if let Some(id) = there {
+                // Another process was quicker, and knows the name that it was made with.
+                return Ok(CustomerRecord {
+                    id,
+                    organization_id: None,
+                    display_name: None,
+                    email: None,
+                    deleted: false,
+                });
+            }
             match billing.create_customer(None, new, &format!("customer:{id}:{number}")).await {
                 Ok(record) => return Ok(record),
                 Err(error)

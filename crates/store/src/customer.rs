@@ -128,8 +128,8 @@ pub async fn tries(c: C<'_>, organization: &OrganizationId, provider: &Provider)
     Ok(row.map_or_else(Tries::default, |row| Tries { count: row.tries, since: instant(row.tried_since) }))
 }
 
-/// Notes that a customer is going to be asked for, the `number`th time. Does nothing where that was noted already, or
-/// where there is a customer.
+/// Notes that a customer is going to be asked for, the `number`th time; does nothing where that was noted already. Where
+/// there is a customer by now, nothing is noted and its id is answered: whoever would ask all the same made a second one.
 ///
 /// # Errors
 /// A constraint when the organization has no row; else only the database's own.
@@ -139,8 +139,8 @@ pub async fn note_try(
     provider: &Provider,
     number: i64,
     now: Timestamp,
-) -> Result<(), Error> {
-    sql!(
+) -> Result<Option<ProviderCustomerId>, Error> {
+    let noted = sql!(
         tx.c(),
         exec,
         "
@@ -155,7 +155,7 @@ pub async fn note_try(
         number,
         At(now)
     )?;
-    Ok(())
+    if noted == 1 { Ok(None) } else { get(tx.c(), organization, provider).await }
 }
 
 async fn get(

@@ -19,7 +19,7 @@ fn figures(work: &str) -> Vec<Value> {
 
 /// How many figures of this kind of work there are that speak of `what`.
 fn count(figures: &[Value], what: &str) -> usize {
-    figures.iter().filter(|line| line["what"].as_str().unwrap().contains(what)).count()
+    figures.iter().filter(|line| line["figure"].as_str().unwrap().contains(what)).count()
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! One organization, one customer.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use tollkeeper::Error;
 use tollkeeper_core::ports::{ErrorKind, ProviderError};
 use tollkeeper_testkit::both_engines;
 
 use crate::{
-    play::Outcome,
+    play::{Outcome, Stop},
     world::{ORG, World, actor, choice, code, record},
 };
 
@@ -81,6 +83,25 @@ both_engines! {
         assert_eq!(world.billing.keys(), ["customer:org_1:1"]);
         assert_eq!(world.billing.customers().len(), 1);
         assert_eq!(world.account(ORG).await.customers[0].id.as_str(), "cus_1");
+    }
+
+    async fn where_the_provider_chooses_the_id_whoever_is_overtaken_makes_no_second_one(db: TestDb) {
+        let world = World::new(&db).await;
+        world.billing.name_customers();
+        let stop = Arc::new(Stop::default());
+        world.billing.next("create_customer", Outcome::HeldAndFailed(stop.clone(), ErrorKind::Transient));
+        let slow = world.engine().clone();
+        let slow = tokio::spawn(async move { slow.upsert_organization(&record(ORG, "Acme"), "a test").await.map(drop) });
+        stop.reached().await;
+        let other = world.another(true).await;
+        other.engine().upsert_organization(&record(ORG, "Acme"), "a test").await.unwrap();
+        stop.release();
+        slow.await.unwrap().unwrap();
+        assert_eq!(world.billing.customers().len(), 1);
+        assert_eq!(world.account(ORG).await.customers[0].id.as_str(), "cus_1");
+        assert_eq!(world.told(ORG).await, ["customer.created"]);
+        other.stop().await;
+        world.stop().await;
     }
 
     async fn where_the_provider_chooses_the_id_a_key_that_failed_is_left_behind_once_nothing_is_found(db: TestDb) {

@@ -39,6 +39,8 @@ pub(crate) enum Outcome {
     Lost,
     /// It is held up before anything is done.
     Held(Arc<Stop>),
+    /// It is held up, and then it fails, and nothing was done.
+    HeldAndFailed(Arc<Stop>, ErrorKind),
     /// It is done, and its answer is held up.
     Answered(Arc<Stop>),
 }
@@ -171,6 +173,10 @@ impl PlayedBilling {
             Some(Outcome::Held(stop)) => {
                 stop.pass().await;
                 work(&mut self.books())
+            }
+            Some(Outcome::HeldAndFailed(stop, kind)) => {
+                stop.pass().await;
+                Err(failure(what, kind, None))
             }
             Some(Outcome::Answered(stop)) => {
                 let answer = work(&mut self.books());
