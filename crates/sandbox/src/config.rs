@@ -95,7 +95,7 @@ pub struct Webhooks {
     pub scalekit: Option<String>,
     /// The endpoint for Chargebee's events.
     pub chargebee: Option<String>,
-    /// An endpoint for all of Stripe's events, in the current version of its API.
+    /// An endpoint for all of Stripe's events, in the current version of its API, and for thin events.
     pub stripe: Option<String>,
 }
 

@@ -32,6 +32,11 @@ impl Moment {
         Self(self.0.saturating_add(secs.saturating_mul(1_000_000)))
     }
 
+    /// Writes the instant as RFC 3339 in UTC with three fractional digits.
+    pub(crate) fn rfc3339_millis(self) -> String {
+        format!("{:.3}", timestamp(self))
+    }
+
     /// Writes the instant as RFC 3339 in UTC with six fractional digits.
     pub(crate) fn rfc3339(self) -> String {
         format!("{:.6}", timestamp(self))
@@ -95,8 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_written_with_six_or_nine_digits() {
+    fn instants_are_written_with_three_six_or_nine_digits() {
         let moment = Moment::from_micros(1_767_225_600_000_001);
+        assert_eq!(moment.rfc3339_millis(), "2026-01-01T00:00:00.000Z");
+        assert_eq!(Moment::from_micros(1_767_225_600_123_999).rfc3339_millis(), "2026-01-01T00:00:00.123Z");
         assert_eq!(moment.rfc3339(), "2026-01-01T00:00:00.000001Z");
         assert_eq!(moment.rfc3339_nanos(7), "2026-01-01T00:00:00.000001007Z");
     }

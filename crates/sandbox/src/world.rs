@@ -129,29 +129,46 @@ impl World {
         for position in self.stripe.take_fresh_events() {
             self.enqueue_stripe_event(position, now);
         }
+        for position in self.stripe.take_fresh_thin_events() {
+            let event = &self.stripe.thin_events[position];
+            let (id, event_type, organization_id) = (event.id.clone(), event.event_type, event.organization_id.clone());
+            self.owe_stripe(&id, event_type, organization_id.as_ref(), now);
+        }
     }
 
     /// Owes an event to each of Stripe's endpoints that wants it.
     pub(crate) fn enqueue_stripe_event(&mut self, position: usize, now: Moment) {
-        let event = &mut self.stripe.events[position];
-        let wanting = self.stripe_endpoints.wanting(event.event_type);
-        if !wanting.is_empty() {
-            event.webhook_status = "scheduled";
-        }
+        let event = &self.stripe.events[position];
         let (id, event_type, organization_id) = (event.id.clone(), event.event_type, event.organization_id.clone());
-        self.stripe_endpoints.owe(&id, wanting.len());
+        if self.owe_stripe(&id, event_type, organization_id.as_ref(), now) {
+            self.stripe.events[position].webhook_status = "scheduled";
+        }
+    }
+
+    /// Makes a delivery for each of Stripe's endpoints that wants a type; whether there is one.
+    fn owe_stripe(
+        &mut self,
+        id: &str,
+        event_type: &'static str,
+        organization_id: Option<&String>,
+        now: Moment,
+    ) -> bool {
+        let wanting = self.stripe_endpoints.wanting(event_type);
+        let is_wanted = !wanting.is_empty();
+        self.stripe_endpoints.owe(id, wanting.len());
         for endpoint_id in wanting {
             let parcel = Parcel {
                 provider: Provider::Stripe,
-                event_id: id.clone(),
+                event_id: id.to_owned(),
                 event_type,
-                organization_id: organization_id.clone(),
+                organization_id: organization_id.cloned(),
                 endpoint_id: Some(endpoint_id),
                 body: None,
             };
             let fate = self.chaos.fate(Provider::Stripe);
             self.outbox.enqueue(parcel, fate, now);
         }
+        is_wanted
     }
 
     /// Notes how an attempt went, at the delivery and at the event it carried.
@@ -173,10 +190,13 @@ impl World {
     /// The body of a delivery: the same for every attempt.
     pub(crate) fn body(&self, delivery: &Delivery) -> Option<Arc<str>> {
         if delivery.provider == Provider::Stripe {
-            let event = self.stripe.events.get(&delivery.event_id)?;
-            let endpoint = self.stripe_endpoints.open(delivery.endpoint_id.as_deref()?)?;
-            // The count is as it was when the event happened, so that every attempt carries the same text.
-            return Some(stripe_render::event(event, endpoint.version, 1).to_string().into());
+            let endpoint = self.stripe_endpoint(delivery)?;
+            let body = match self.stripe.events.get(&delivery.event_id) {
+                // The count is as it was when the event happened, so that every attempt carries the same text.
+                Some(event) => stripe_render::event(event, endpoint.version, 1),
+                None => stripe_render::notification(self.stripe.thin_events.get(&delivery.event_id)?),
+            };
+            return Some(body.to_string().into());
         }
         delivery.body.clone().or_else(|| {
             let event = self.site.events.get(&delivery.event_id)?;

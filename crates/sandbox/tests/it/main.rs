@@ -22,6 +22,7 @@ mod stripe_contracts;
 mod stripe_life;
 mod stripe_schema;
 mod stripe_support;
+mod stripe_thin_events;
 mod stripe_versions;
 mod stripe_webhooks;
 mod support;

@@ -9,7 +9,7 @@ use crate::stripe_support::*;
 use crate::support::*;
 
 /// Checks a signature by hand: the whole secret is the key, `t.body` the message.
-fn is_signed(received: &Received, secret: &str) -> bool {
+pub(crate) fn is_signed(received: &Received, secret: &str) -> bool {
     let header = received.headers["stripe-signature"].to_str().unwrap();
     let part = |name: &str| header.split(',').find_map(|part| part.strip_prefix(name)).unwrap().to_owned();
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();

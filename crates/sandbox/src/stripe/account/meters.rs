@@ -1,6 +1,7 @@
 //! Meters: what was used, counted by customer and time.
 //!
 //! Signatures: `create_meter(MeterInput, act) -> Outcome<usize>`, `set_meter_active(position, bool, act)`,
+//! `meter_of(event_name) -> Option<usize>`,
 //! `record_usage(event_name, payload, identifier, timestamp, act) -> Outcome<usize>` (the position in
 //! `meter_events`), `cancel_usage(event_name, identifier, act) -> Outcome<()>`,
 //! `usage(meter, customer, from, to) -> i64`.
@@ -80,7 +81,16 @@ impl Account {
         self.emit(event, Object::Meter(position), None, act);
     }
 
-    /// Counts something. An identifier that was seen within a day is refused.
+    /// The meter of an event's name: the active one, else the newest that had it.
+    pub(super) fn meter_of(&self, event_name: &str) -> Option<usize> {
+        let named = |meter: &&Meter| meter.event_name == event_name;
+        let active = self.meters.iter().position(|meter| meter.active && named(&meter));
+        active.or_else(|| self.meters.rows().iter().rposition(|meter| named(&meter)))
+    }
+
+    /// Takes usage in. An identifier that was seen within a day is refused.
+    ///
+    /// What nothing can be seen wrong with may still not count: see `meter_errors`. Its identifier is taken then, too.
     pub(crate) fn record_usage(
         &mut self,
         event_name: &str,
@@ -89,48 +99,51 @@ impl Account {
         timestamp: Option<i64>,
         act: Act,
     ) -> Outcome<usize> {
-        let Some(meter) = self.meters.iter().find(|meter| meter.event_name == event_name) else {
+        let Some(position) = self.meter_of(event_name) else {
             let message = format!("No active meter found for event name `{event_name}`.");
             return Err(Refusal::wrong_value("event_name", message));
         };
-        if !meter.active {
-            return Err(Refusal::coded("archived_meter", "The meter is not active.").about("event_name"));
-        }
-        let Some(customer) = payload.get(&meter.customer_key) else {
+        let meter = &self.meters[position];
+        let Some(customer) = payload.get(&meter.customer_key).cloned() else {
             let param = format!("payload[{}]", meter.customer_key);
             return Err(
                 Refusal::coded("meter_event_no_customer_defined", "The payload names no customer.").about(param)
             );
         };
-        let act = self.act_for(customer, act);
+        let now = self.act_for(&customer, act).secs();
         let value = payload.get(&meter.value_key);
         let is_number = value.is_some_and(|value| value.parse::<i64>().is_ok());
         if !is_number && meter.formula != "count" {
             let param = format!("payload[{}]", meter.value_key);
             return Err(Refusal::coded("meter_event_invalid_value", "The value must be a whole number.").about(param));
         }
-        let timestamp = timestamp.unwrap_or(act.secs());
-        if timestamp < act.secs().saturating_sub(OLDEST) {
+        let timestamp = timestamp.unwrap_or(now);
+        if timestamp < now.saturating_sub(OLDEST) {
             let message = "The timestamp may be at most 35 days back.";
             return Err(Refusal::coded("timestamp_too_far_in_past", message).about("timestamp"));
         }
-        if timestamp > act.secs().saturating_add(NEWEST) {
+        if timestamp > now.saturating_add(NEWEST) {
             let message = "The timestamp may be at most 5 minutes ahead.";
             return Err(Refusal::coded("timestamp_in_future", message).about("timestamp"));
         }
         let identifier = identifier.unwrap_or_else(|| self.ids.alphanumeric("", 32));
-        let seen = self.meter_events.iter().rev().take_while(|event| event.created > act.secs() - REMEMBERED);
+        let seen = self.meter_events.iter().rev().take_while(|event| event.created > now - REMEMBERED);
         if seen.clone().any(|event| event.identifier == identifier && event.event_name == event_name) {
             let message = format!("An event already exists with identifier {identifier}.");
             return Err(Refusal::already_exists(message).about("identifier"));
+        }
+        let error = self.usage_error(position, &customer);
+        if let Some(error) = error {
+            // A test clock moves its customers only: a report is told in the time of the account.
+            self.report_usage_error(position, &customer, &identifier, error, act);
         }
         self.meter_events.push(MeterEvent {
             identifier,
             event_name: event_name.to_owned(),
             payload,
             timestamp,
-            created: act.secs(),
-            cancelled: false,
+            created: now,
+            counts: error.is_none(),
         });
         Ok(self.meter_events.len() - 1)
     }
@@ -142,7 +155,7 @@ impl Account {
             event.event_name == event_name && event.identifier == identifier && event.created >= earliest
         });
         let event = event.ok_or_else(|| Refusal::missing_reference("meter event", identifier, "cancel[identifier]"))?;
-        event.cancelled = true;
+        event.counts = false;
         Ok(())
     }
 
@@ -152,7 +165,7 @@ impl Account {
         let mut counted: Vec<(i64, i64)> = self
             .meter_events
             .iter()
-            .filter(|event| !event.cancelled && event.event_name == meter.event_name)
+            .filter(|event| event.counts && event.event_name == meter.event_name)
             .filter(|event| (from..to).contains(&event.timestamp))
             .filter(|event| event.payload.get(&meter.customer_key).is_some_and(|id| id == customer))
             .map(|event| {

@@ -19,6 +19,7 @@ pub(crate) mod ending;
 pub(crate) mod intents;
 pub(crate) mod invoicing;
 mod manual;
+pub(crate) mod meter_errors;
 pub(crate) mod meters;
 pub(crate) mod model;
 pub(crate) mod news;
@@ -45,7 +46,7 @@ use crate::moment::Moment;
 use model::{
     CheckoutSession, Customer, Event, Invoice, InvoiceItem, InvoicePayment, Meter, MeterEvent, PaymentIntent,
     PaymentMethod, PortalConfiguration, PortalSession, Price, Product, RequestRef, Schedule, SetupIntent, Subscription,
-    TestClock,
+    TestClock, ThinEvent,
 };
 use refusal::Refusal;
 
@@ -157,6 +158,7 @@ pub(crate) struct Account {
     pub(crate) meters: Table<Meter>,
     pub(crate) meter_events: Vec<MeterEvent>,
     pub(crate) events: Table<Event>,
+    pub(crate) thin_events: Table<ThinEvent>,
     /// The request that is being answered. The HTTP layer sets it before a call and takes it back after.
     pub(crate) request: Option<RequestRef>,
     /// A copy in which something is tried out.
@@ -172,6 +174,8 @@ pub(crate) struct Account {
     agendas: BTreeMap<Option<String>, BTreeSet<(i64, Subject)>>,
     /// Positions of events that have not been handed to the deliveries.
     fresh_events: Vec<usize>,
+    /// The same of thin events.
+    fresh_thin_events: Vec<usize>,
 }
 
 impl Account {
@@ -205,6 +209,7 @@ impl Account {
             meters: Table::default(),
             meter_events: Vec::new(),
             events: Table::default(),
+            thin_events: Table::default(),
             request: None,
             rehearsal: None,
             is_quiet: false,
@@ -212,6 +217,7 @@ impl Account {
             newborn: None,
             agendas: BTreeMap::new(),
             fresh_events: Vec::new(),
+            fresh_thin_events: Vec::new(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Events: what is told, and with which object.
 //!
 //! Signatures: `emit(event_type, about, previous, act)`, `snapshot(about) -> Value` before a change and
-//! `emit_updated(event_type, about, &before, act)` after it, `take_fresh_events() -> Vec<usize>`.
+//! `emit_updated(event_type, about, &before, act)` after it, `emit_thin(event_type, meter, data, organization_id, act)`,
+//! `take_fresh_events() -> Vec<usize>`, `take_fresh_thin_events() -> Vec<usize>`.
 //!
 //! Source: Stripe API reference, "Events"; `previous_attributes` appears on `*.updated` only.
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::model::Event;
+use super::model::{Event, ThinEvent};
 use super::{Account, Act, Cause, Object};
 use crate::stripe::render;
 
@@ -61,9 +62,32 @@ impl Account {
         }
     }
 
+    /// Records a thin event about a meter. `data` is for those who read it.
+    pub(super) fn emit_thin(
+        &mut self,
+        event_type: &'static str,
+        meter: usize,
+        data: Value,
+        organization_id: Option<String>,
+        act: Act,
+    ) {
+        if self.is_quiet {
+            return;
+        }
+        let id = self.ids.alphanumeric("evt_test_65", 46);
+        let meter = self.meters[meter].id.clone();
+        let event = ThinEvent { id, event_type, created: act.now, meter, data, organization_id };
+        self.fresh_thin_events.push(self.thin_events.insert(event));
+    }
+
     /// Events since the last call, by position.
     pub(crate) fn take_fresh_events(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.fresh_events)
+    }
+
+    /// Thin events since the last call, by position.
+    pub(crate) fn take_fresh_thin_events(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.fresh_thin_events)
     }
 
     /// The organization that an object's metadata names, else its subscription's, else its customer's.

@@ -9,7 +9,7 @@ use crate::stripe::render;
 use crate::stripe::version::Version;
 
 /// How long an event can be read, in seconds.
-const KEPT: i64 = 30 * 86_400;
+pub(super) const KEPT: i64 = 30 * 86_400;
 /// The most `types` of one list.
 const MOST_TYPES: usize = 20;
 

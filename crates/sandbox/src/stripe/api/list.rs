@@ -114,7 +114,12 @@ impl Window {
 
 /// The `limit` of a list or a search.
 pub(super) fn limit(params: &mut Params) -> Result<usize, Refusal> {
-    match params.integer("limit")? {
+    checked_limit(params.integer("limit")?)
+}
+
+/// How many rows a page has that was asked for so.
+pub(super) fn checked_limit(asked: Option<i64>) -> Result<usize, Refusal> {
+    match asked {
         None => Ok(LIMIT),
         Some(limit) if (1..=MOST).contains(&limit) => Ok(usize::try_from(limit).unwrap_or(LIMIT)),
         Some(limit) => {

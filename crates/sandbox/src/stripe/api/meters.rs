@@ -168,6 +168,7 @@ pub(super) fn record_v2(call: &mut Call<'_>, body: &[u8]) -> Reply {
             Some(parsed.map_err(|_| problem::invalid("timestamp", "Invalid timestamp"))?.as_second())
         }
     };
+    call.account.refuse_archived(&event_name)?;
     let position = call.account.record_usage(&event_name, pairs, text("identifier"), timestamp, call.act)?;
     Ok(render::meter_event_v2(&call.account.meter_events[position]))
 }

@@ -28,6 +28,7 @@ mod subscription_items;
 mod subscription_params;
 mod subscriptions;
 mod test_clocks;
+mod thin_events;
 
 use serde_json::Value;
 
@@ -113,6 +114,8 @@ fn handled(account: &mut Account, endpoints: &mut Endpoints, request: &Request<'
     let value = match path.as_slice() {
         ["v1", rest @ ..] => route(&mut call, request.method, rest)?,
         ["v2", "billing", "meter_events"] if request.method == "POST" => meters::record_v2(&mut call, request.body)?,
+        ["v2", "core", "events"] if request.method == "GET" => thin_events::list(&mut call)?,
+        ["v2", "core", "events", id] if request.method == "GET" => thin_events::retrieve(&mut call, id)?,
         _ => return Err(problem::no_such_route(request.method, &format!("/{}", path.join("/")))),
     };
     let mut value = as_of(value, request.version);

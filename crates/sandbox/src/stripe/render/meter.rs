@@ -40,16 +40,11 @@ pub(crate) fn meter_event(row: &MeterEvent) -> Value {
 pub(crate) fn meter_event_v2(row: &MeterEvent) -> Value {
     json!({
         "object": "v2.billing.meter_event",
-        "created": rfc3339_millis(row.created),
+        "created": Moment::from_secs(row.created).rfc3339_millis(),
         "event_name": row.event_name,
         "identifier": row.identifier,
         "livemode": false,
         "payload": row.payload,
-        "timestamp": rfc3339_millis(row.timestamp),
+        "timestamp": Moment::from_secs(row.timestamp).rfc3339_millis(),
     })
-}
-
-/// An instant with three fractional digits, as v2 writes it.
-fn rfc3339_millis(secs: i64) -> String {
-    Moment::from_secs(secs).rfc3339().replace(".000000Z", ".000Z")
 }

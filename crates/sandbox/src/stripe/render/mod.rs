@@ -14,6 +14,7 @@ mod payment;
 mod portal;
 mod schedule;
 mod subscription;
+mod thin_event;
 
 use serde_json::{Value, json};
 
@@ -24,6 +25,7 @@ pub(crate) use invoice::{hosted_url, invoice_of, invoice_with, line};
 pub(crate) use meter::{meter_event, meter_event_v2};
 pub(crate) use payment::charge;
 pub(crate) use subscription::item as subscription_item;
+pub(crate) use thin_event::{notification, thin_event};
 
 use super::account::{Account, Object};
 

@@ -31,5 +31,6 @@ pub(crate) struct MeterEvent {
     /// When it counts.
     pub(crate) timestamp: i64,
     pub(crate) created: i64,
-    pub(crate) cancelled: bool,
+    /// Not once it was cancelled, and never when it was found to be wrong after it was taken in.
+    pub(crate) counts: bool,
 }

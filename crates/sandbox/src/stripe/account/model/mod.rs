@@ -36,6 +36,7 @@ pub(crate) use subscription::{
 
 use super::Object;
 use crate::chargebee::site::table::Row;
+use crate::moment::Moment;
 
 /// `metadata`: at most 50 keys.
 pub(crate) type Metadata = BTreeMap<String, String>;
@@ -128,6 +129,21 @@ pub(crate) struct Event {
     pub(crate) webhook_status: &'static str,
 }
 
+/// `v2.core.event`: an event that names a record and does not hold it. All that there are here are about meters.
+#[derive(Debug, Clone)]
+pub(crate) struct ThinEvent {
+    /// `evt_test_…`
+    pub(crate) id: String,
+    pub(crate) event_type: &'static str,
+    pub(crate) created: Moment,
+    /// The meter that `related_object` names.
+    pub(crate) meter: String,
+    /// What happened, for those who read the event.
+    pub(crate) data: Value,
+    /// The organization it is about, for people who look at deliveries.
+    pub(crate) organization_id: Option<String>,
+}
+
 /// What `request` of an event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestRef {
@@ -186,4 +202,5 @@ rows!(
     TestClock: [],
     Meter: [],
     Event: [],
+    ThinEvent: [],
 );
