@@ -1,39 +1,10 @@
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use serde_json::json;
-use tollkeeper_core::ports::{Billing, CancelWhen, ErrorKind, Pace};
+use tollkeeper_core::ports::{Billing, CancelWhen, ErrorKind};
+use tollkeeper_testkit::fake_api::Budget;
 
 use crate::fake::{Fake, Play, answer, list, nobody, refusal, subscription};
-
-/// Lets so many requests through, and keeps what it is told.
-#[derive(Debug)]
-struct Budget {
-    left: Mutex<u32>,
-    told: Mutex<Vec<Duration>>,
-}
-
-impl Budget {
-    fn of(left: u32) -> Arc<Self> {
-        Arc::new(Self { left: Mutex::new(left), told: Mutex::default() })
-    }
-}
-
-#[async_trait]
-impl Pace for Budget {
-    async fn permit(&self) -> Result<(), Duration> {
-        let mut left = self.left.lock().unwrap();
-        *left = left.checked_sub(1).ok_or(Duration::from_secs(9))?;
-        Ok(())
-    }
-
-    fn throttled(&self, after: Duration) {
-        self.told.lock().unwrap().push(after);
-    }
-}
 
 fn overdue() -> Play {
     answer(200, &subscription(json!({ "status": "past_due" })))
@@ -49,11 +20,11 @@ async fn every_request_takes_its_turn_also_those_beside_the_first() {
     let budget = Budget::of(2);
     fake.stripe.set_pace(budget.clone());
     fake.stripe.subscription(&"sub_1".into()).await.unwrap().unwrap();
-    assert_eq!((fake.requests().len(), *budget.left.lock().unwrap()), (2, 0));
+    assert_eq!((fake.requests().len(), budget.left()), (2, 0));
     let error = fake.stripe.subscription(&"sub_1".into()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Throttled(Duration::from_secs(9)));
     assert_eq!(fake.requests().len(), 2, "what has no turn is not sent");
-    assert!(budget.told.lock().unwrap().is_empty(), "the provider said nothing");
+    assert!(budget.told().is_empty(), "the provider said nothing");
 }
 
 #[tokio::test]
@@ -72,7 +43,7 @@ async fn an_id_that_cannot_be_asked_for_takes_no_turn() {
     let budget = Budget::of(5);
     stripe.set_pace(budget.clone());
     assert_eq!(stripe.subscription(&"..".into()).await.unwrap_err().kind, ErrorKind::Rejected);
-    assert_eq!(*budget.left.lock().unwrap(), 5);
+    assert_eq!(budget.left(), 5);
 }
 
 #[tokio::test]
@@ -92,7 +63,7 @@ async fn what_the_provider_asks_for_is_passed_on() {
         let error = fake.stripe.customer(&"cus_1".into()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Throttled(after));
     }
-    assert_eq!(*budget.told.lock().unwrap(), expected, "a record that somebody else writes stops nobody else");
+    assert_eq!(budget.told(), expected, "a record that somebody else writes stops nobody else");
 }
 
 #[tokio::test]
