@@ -17,6 +17,7 @@ mod client;
 mod config;
 mod customer;
 mod delivery;
+mod endpoints;
 mod error;
 pub mod form;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod wire;
 use std::{fmt, sync::Arc};
 
 pub use config::{Config, ConfigError, MissingMethod, Options, Timeouts};
+pub use endpoints::{WebhookEndpoint, wanted as wanted_events};
 use tollkeeper_core::time::{Clock, Timestamp};
 
 use crate::{client::Client, signature::Signatures};

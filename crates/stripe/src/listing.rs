@@ -30,7 +30,7 @@ const EVENTS_ARE_KEPT: Duration = days(29);
 
 /// The events that tell of a changed subscription, at most 20. Those of invoices are the ones that change what is owed
 /// without changing the subscription.
-const SUBSCRIPTION_EVENTS: [&str; 16] = [
+pub(crate) const SUBSCRIPTION_EVENTS: [&str; 16] = [
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
@@ -50,7 +50,7 @@ const SUBSCRIPTION_EVENTS: [&str; 16] = [
 ];
 
 const DELETED: &str = "customer.deleted";
-const CUSTOMER_EVENTS: [&str; 3] = ["customer.created", "customer.updated", DELETED];
+pub(crate) const CUSTOMER_EVENTS: [&str; 3] = ["customer.created", "customer.updated", DELETED];
 
 /// Where a list goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! Times are whole seconds since the epoch, UTC; version 2 of the API alone writes RFC 3339.
 
 mod customer;
+mod endpoint;
 mod event;
 mod invoice;
 mod schedule;
@@ -11,6 +12,7 @@ mod session;
 mod subscription;
 
 pub(crate) use customer::Customer;
+pub(crate) use endpoint::WebhookEndpoint;
 pub(crate) use event::{Data, Envelope, EventObject, ListedEvent, Related, Salvage, Text};
 pub(crate) use invoice::{Invoice, Line};
 pub(crate) use schedule::{Phase, PhaseDiscount, PhaseItem, Schedule};

@@ -7,6 +7,7 @@ mod changes;
 mod checkouts;
 mod contracts;
 mod deliveries;
+mod endpoints;
 mod failures;
 mod fake;
 mod forms;
