@@ -60,7 +60,9 @@ impl Interval {
     }
 }
 
-/// One price at one provider.
+/// One price at one provider, in one currency.
+///
+/// A provider may sell one id in several currencies: the id is then listed once for each of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
@@ -181,6 +183,15 @@ pub enum Sold<'a> {
     Addon(&'a Addon, &'a Price),
 }
 
+impl<'a> Sold<'a> {
+    /// The price, whatever it sells.
+    pub const fn price(&self) -> &'a Price {
+        match self {
+            Self::Plan(_, price) | Self::Addon(_, price) => price,
+        }
+    }
+}
+
 /// The whole catalog, checked.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -188,7 +199,8 @@ pub struct Catalog {
     addons: Vec<Addon>,
     default_plan: Option<PlanName>,
     policy: Policy,
-    by_price: HashMap<(Provider, PriceId), Place>,
+    /// One place for each currency, in the order of the configuration; never empty.
+    by_price: HashMap<(Provider, PriceId), Vec<Place>>,
     kinds: HashMap<FeatureName, &'static str>,
 }
 
@@ -196,6 +208,24 @@ pub struct Catalog {
 enum Place {
     Plan(usize, usize),
     Addon(usize, usize),
+}
+
+impl Place {
+    /// What is sold here.
+    fn sold<'a>(self, plans: &'a [Plan], addons: &'a [Addon]) -> Sold<'a> {
+        match self {
+            Self::Plan(plan, price) => Sold::Plan(&plans[plan], &plans[plan].prices[price]),
+            Self::Addon(addon, price) => Sold::Addon(&addons[addon], &addons[addon].prices[price]),
+        }
+    }
+
+    /// Whether both are prices of one plan, or of one add-on.
+    const fn is_beside(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Plan(one, _), Self::Plan(two, _)) | (Self::Addon(one, _), Self::Addon(two, _)) => one == two,
+            (Self::Plan(..), Self::Addon(..)) | (Self::Addon(..), Self::Plan(..)) => false,
+        }
+    }
 }
 
 /// One thing that is wrong with a catalog.
@@ -221,7 +251,7 @@ impl Catalog {
     ) -> Result<Self, Vec<CatalogProblem>> {
         let mut problems = Vec::new();
         let mut problem = |path: String, problem: String| problems.push(CatalogProblem { path, problem });
-        let mut by_price = HashMap::new();
+        let mut by_price: HashMap<_, Vec<Place>> = HashMap::new();
         let mut kinds: BTreeMap<&FeatureName, (&'static str, String)> = BTreeMap::new();
 
         let sections = plans
@@ -254,9 +284,17 @@ impl Catalog {
             if price.amount < 0 {
                 problem(format!("{path}.amount"), format!("is {}: an amount is never negative", price.amount));
             }
-            if by_price.insert((price.provider.clone(), price.id.clone()), place).is_some() {
-                problem(format!("{path}.id"), format!("`{}` is used twice: a price sells one thing", price.id));
+            let entries = by_price.entry((price.provider.clone(), price.id.clone())).or_default();
+            let fits = |other: &Place| {
+                let known = other.sold(&plans, &addons).price();
+                let same = known.interval == price.interval && known.per_seat == price.per_seat;
+                place.is_beside(*other) && same && known.currency != price.currency
+            };
+            if !entries.iter().all(fits) {
+                let cure = "list it again in the same plan or add-on only, with another currency";
+                problem(format!("{path}.id"), format!("`{}` is used twice: a price sells one thing; {cure}", price.id));
             }
+            entries.push(place);
         };
         for (i, plan) in plans.iter().enumerate() {
             for (j, price) in plan.prices.iter().enumerate() {
@@ -314,12 +352,20 @@ impl Catalog {
         self.default_plan.as_ref().and_then(|name| self.plan(name))
     }
 
-    /// What a price at a provider sells.
+    /// What a price at a provider sells, with the first of its entries: for those whom its currency does not concern.
     pub fn sold(&self, provider: &Provider, price: &PriceId) -> Option<Sold<'_>> {
-        match *self.by_price.get(&(provider.clone(), price.clone()))? {
-            Place::Plan(plan, price) => Some(Sold::Plan(&self.plans[plan], &self.plans[plan].prices[price])),
-            Place::Addon(addon, price) => Some(Sold::Addon(&self.addons[addon], &self.addons[addon].prices[price])),
-        }
+        self.entries(provider, price).next()
+    }
+
+    /// What a price at a provider sells, with its entry in a currency; with the first one where it is not sold in that.
+    pub fn sold_in(&self, provider: &Provider, price: &PriceId, currency: Currency) -> Option<Sold<'_>> {
+        let wanted = self.entries(provider, price).find(|sold| sold.price().currency == currency);
+        wanted.or_else(|| self.sold(provider, price))
+    }
+
+    fn entries(&self, provider: &Provider, price: &PriceId) -> impl Iterator<Item = Sold<'_>> {
+        let places = self.by_price.get(&(provider.clone(), price.clone()));
+        places.into_iter().flatten().map(|place| place.sold(&self.plans, &self.addons))
     }
 
     /// The plan that a price at a provider sells.
@@ -364,3 +410,6 @@ pub fn is_reserved(feature: &FeatureName) -> bool {
     let name = feature.as_str();
     name == "subscription" || name.starts_with("plan:") || name.starts_with("price:")
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{OrganizationId, PlanName, PriceId, Provider, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
+    money::Currency,
     snapshot::{Dues, Item, ItemType},
     status::Status,
     time::Timestamp,
@@ -63,6 +64,8 @@ pub struct Checkout {
 pub struct CheckoutParams {
     /// The plan's price first, then what comes on top.
     pub items: Vec<CheckoutItem>,
+    /// What every line is paid in.
+    pub currency: Currency,
     /// When the trial ends; `None` declines the price's own trial explicitly.
     pub trial_end: Option<Timestamp>,
     /// Where the person lands after paying: checked, on our own site or an allowed origin.
@@ -89,9 +92,12 @@ pub struct CheckoutItem {
 }
 
 impl CheckoutParams {
-    /// Whether a person who chose `other` may be sent to the checkout of `self`: the same lines and the same trial offer.
+    /// Whether a person who chose `other` may be sent to the checkout of `self`: the same lines in the same currency, and
+    /// the same trial offer.
     pub fn same_choice(&self, other: &Self) -> bool {
-        self.items == other.items && self.trial_end.is_some() == other.trial_end.is_some()
+        self.items == other.items
+            && self.currency == other.currency
+            && self.trial_end.is_some() == other.trial_end.is_some()
     }
 }
 

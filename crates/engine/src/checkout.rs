@@ -259,6 +259,7 @@ impl Tollkeeper {
                 customer_id: customer.clone(),
                 user_id: checkout.params.user_id.clone(),
                 items: checkout.params.items.clone(),
+                currency: checkout.params.currency,
                 trial_end: checkout.params.trial_end,
                 redirect_url: self.landing_url(row_id),
                 cancel_url: self.short_enough(billing.as_ref(), &checkout.params.cancel_url),

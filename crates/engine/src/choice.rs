@@ -30,7 +30,7 @@ pub struct CreateRequest {
     pub price_ids: Vec<String>,
     /// How often to pay; for `plan` only.
     pub interval: Option<String>,
-    /// In which currency; for `plan` only.
+    /// In which currency; when not given, the one that the organization pays in, else the default one.
     pub currency: Option<String>,
     /// How many seats; 1 when not given.
     pub seats: Option<i64>,
@@ -95,6 +95,11 @@ pub(crate) fn resolve(
             format!("this organization pays in {pinned}; {} is not possible", price.currency),
         ));
     }
+    if let Some(wanted) = currency
+        && wanted != price.currency
+    {
+        return Err(Error::invalid("currency", "currency_mismatch", format!("`{}` is not sold in {wanted}", price.id)));
+    }
     let seats = request.seats.unwrap_or(1);
     check_seats(seats, Some(plan))?;
     let mut items = vec![CheckoutItem { price_id: price.id.clone(), quantity: seats, item_type: ItemType::Plan }];
@@ -106,6 +111,7 @@ pub(crate) fn resolve(
         && !offered_elsewhere(account, &plan.group);
     let params = CheckoutParams {
         items,
+        currency: price.currency,
         trial_end: trial.then(|| now.plus(days(plan.trial_days))),
         success_url,
         cancel_url,
@@ -162,14 +168,16 @@ pub(crate) fn check_seats(seats: i64, plan: Option<&Plan>) -> Result<(), Error> 
     }
 }
 
-/// The plan and the price that a selection names.
+/// The plan and the price that a selection names. A price id that is not sold in the selection's currency comes in
+/// another one, for the caller to refuse.
 pub(crate) fn plan_of<'a>(
     settings: &Settings,
     catalog: &'a Catalog,
     provider: &Provider,
     selection: Selection<'_>,
 ) -> Result<(&'a Plan, &'a Price), Error> {
-    let by_price = |id: &PriceId| match catalog.sold(provider, id) {
+    let currency = selection.currency.unwrap_or(settings.default_currency);
+    let by_price = |id: &PriceId| match catalog.sold_in(provider, id, currency) {
         Some(Sold::Plan(plan, price)) => Ok((plan, price)),
         Some(Sold::Addon(..)) => Err(Error::invalid(
             "itemPriceId",
@@ -256,7 +264,7 @@ pub(crate) fn addons(
         })?;
         Ok((fitting(addon, plan)?.id.clone(), *quantity, addon.item_type))
     });
-    let by_id = ids.iter().map(|id| match catalog.sold(&plan.provider, &id.as_str().into()) {
+    let by_id = ids.iter().map(|id| match catalog.sold_in(&plan.provider, &id.as_str().into(), plan.currency) {
         Some(Sold::Addon(addon, price)) if price.currency == plan.currency => {
             Ok((price.id.clone(), 1, addon.item_type))
         }

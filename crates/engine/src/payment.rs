@@ -15,7 +15,7 @@ use tollkeeper_core::{
 };
 
 use crate::{
-    Actor, Error, Tollkeeper,
+    Actor, Error, Settings, Tollkeeper,
     budget::for_a_person,
     checkout::refused,
     choice::{MOST, redirects},
@@ -47,7 +47,7 @@ impl Tollkeeper {
         let id = actor.organization_id();
         let cause = cause::api(format!("pay by {}", actor.user_id));
         let account = self.ensure_organization(id).await?;
-        let basket = basket(&self.catalog(), &account, &request.items)?;
+        let basket = basket(self.settings(), &self.catalog(), &account, &request.items)?;
         let (success_url, cancel_url) =
             redirects(self.settings(), request.success_url.as_deref(), request.cancel_url.as_deref())?;
         let account = self.payer(actor, &cause).await?;
@@ -77,14 +77,21 @@ struct Basket {
     currency: Currency,
 }
 
-/// Resolves prices against the catalog, or refuses the first that cannot be paid once.
-fn basket(catalog: &Catalog, account: &Account, wanted: &[(String, i64)]) -> Result<Basket, Error> {
+/// Resolves prices against the catalog, or refuses the first that cannot be paid once. Who pays in no currency yet pays
+/// in that of the first price: the default one, if it is sold in that.
+fn basket(
+    settings: &Settings,
+    catalog: &Catalog,
+    account: &Account,
+    wanted: &[(String, i64)],
+) -> Result<Basket, Error> {
     let organization = &account.organization;
     let mut items: Vec<CheckoutItem> = Vec::new();
     let mut currency = organization.currency;
     for (place, (id, quantity)) in wanted.iter().enumerate() {
         let field = |member: &str| format!("items[{place}].{member}");
-        let price = match catalog.sold(&organization.billing_provider, &PriceId::from(id.as_str())) {
+        let preferred = currency.unwrap_or(settings.default_currency);
+        let price = match catalog.sold_in(&organization.billing_provider, &PriceId::from(id.as_str()), preferred) {
             Some(Sold::Addon(_, price)) if price.interval == Interval::Once => price,
             Some(Sold::Addon(_, Price { interval, .. }) | Sold::Plan(_, Price { interval, .. })) => {
                 let problem = format!("`{id}` is paid every {}: name a price that is paid once", interval.as_str());

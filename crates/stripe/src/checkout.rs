@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tollkeeper_core::{
     ids::{ProviderSubscriptionId, SubscriptionId},
+    money::Currency,
     ports::{CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, HostedChange, PaymentRequest, ProviderError},
     snapshot::ItemType,
     subscription::CheckoutItem,
@@ -43,6 +44,9 @@ const PORTAL: &str = "portal";
 
 /// The body of `POST /v1/checkout/sessions`.
 ///
+/// The currency is always said: of a price with several, Stripe would choose one by where the person seems to be. Source:
+/// Stripe docs, "Manage products and prices", "Use multi-currency prices".
+///
 /// # Errors
 /// `Rejected`, when an id is longer than Stripe keeps: the message names it.
 pub(crate) fn request(
@@ -63,6 +67,7 @@ pub(crate) fn request(
     let form = Form::new()
         .set("mode", "subscription")
         .set("customer", &request.customer_id)
+        .set("currency", code(request.currency))
         .set("client_reference_id", &request.subscription_id)
         .set("success_url", with_session_id(&request.redirect_url))
         .set("cancel_url", &request.cancel_url);
@@ -83,6 +88,7 @@ pub(crate) fn payment(request: &PaymentRequest, options: &Options) -> Result<For
     let form = Form::new()
         .set("mode", "payment")
         .set("customer", &request.customer_id)
+        .set("currency", code(request.currency))
         .set("success_url", &request.success_url)
         .set("cancel_url", &request.cancel_url)
         .set("invoice_creation[enabled]", true);
@@ -93,6 +99,11 @@ pub(crate) fn payment(request: &PaymentRequest, options: &Options) -> Result<For
         form = form.set(format!("metadata[{name}]"), id).set(format!("payment_intent_data[metadata][{name}]"), id);
     }
     Ok(offers(form, options, Trial::None))
+}
+
+/// A currency as Stripe spells it.
+fn code(currency: Currency) -> String {
+    currency.as_str().to_ascii_lowercase()
 }
 
 /// The lines, the plan's first: Stripe keeps their order, and the first one counts as the plan.

@@ -26,6 +26,7 @@ fn checkout() -> CheckoutRequest {
         customer_id: "org_acme".into(),
         user_id: Some("usr_1".into()),
         items: vec![item("support-USD-Monthly", 1, ItemType::Addon), item("growth-USD-Monthly", 5, ItemType::Plan)],
+        currency: "USD".parse().unwrap(),
         trial_end: Some(Timestamp::from_unix_seconds(1_768_435_200)),
         redirect_url: "http://localhost:3000/api/subscription/success?callbackURL=%2Fbilling&subscriptionId=ls_1"
             .into(),

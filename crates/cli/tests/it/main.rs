@@ -4,6 +4,7 @@
 mod authorization;
 mod checkouts;
 mod commands;
+mod currencies;
 mod deliveries;
 mod demo;
 mod endings;

@@ -68,6 +68,8 @@ pub struct CheckoutRequest {
     pub user_id: Option<String>,
     /// The plan's price first, then what comes on top.
     pub items: Vec<CheckoutItem>,
+    /// The currency of every price: where one price is sold in several, nothing else tells which.
+    pub currency: Currency,
     /// When the trial ends; `None` declines a trial, explicitly.
     pub trial_end: Option<Timestamp>,
     /// Where the provider sends the person after paying. At most 250 characters.

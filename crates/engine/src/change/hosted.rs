@@ -9,7 +9,7 @@ use tollkeeper_store::Cause;
 
 use super::{
     UpdateRequest,
-    target::Target,
+    target::{self, Target},
     update::{bought, refused},
 };
 use crate::{Actor, Error, Tollkeeper, redirect::safe_target};
@@ -56,6 +56,7 @@ impl Tollkeeper {
             tries: 1,
             params: CheckoutParams {
                 items: target.items.clone(),
+                currency: target::pays_in(settings, row),
                 trial_end: None,
                 success_url: success,
                 cancel_url: given_up,

@@ -7,7 +7,7 @@ use tollkeeper_core::{
     ids::{OrganizationId, SubscriptionId},
     money::Currency,
     ports::{ChangeRequest, ChangeWhen, NextInvoice, Quote, QuoteLine},
-    subscription::Subscription,
+    subscription::{CheckoutItem, Subscription},
     time::{MachineTime, Timestamp},
 };
 
@@ -171,11 +171,9 @@ impl Tollkeeper {
     /// How much a change may cost more or less than previewed: a share of what the lines cost in a day, and one minor unit
     /// in any case.
     pub(super) fn tolerance(&self, row: &Subscription, target: &Target) -> i64 {
-        let yearly = target::yearly(&self.catalog(), &row.provider, &target.items).max(target::yearly(
-            &self.catalog(),
-            &row.provider,
-            &target::lines(row),
-        ));
+        let (catalog, currency) = (self.catalog(), target::pays_in(self.settings(), row));
+        let cost = |lines: &[CheckoutItem]| target::yearly(&catalog, &row.provider, currency, lines);
+        let yearly = cost(&target.items).max(cost(&target::lines(row)));
         // The dearest day is one of February's.
         let share = yearly.saturating_mul(i64::from(self.settings().preview_tolerance));
         share.unsigned_abs().div_ceil(12 * 28 * 10_000).try_into().unwrap_or(i64::MAX).max(1)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tollkeeper_core::{
     catalog::{Catalog, Interval, Plan, Price, Sold},
     ids::{PriceId, Provider},
+    money::Currency,
     ports::ChangeWhen,
     snapshot::ItemType,
     subscription::{CheckoutItem, Subscription},
@@ -81,7 +82,8 @@ pub(crate) fn resolve(
         });
     }
     let when = request.when.unwrap_or_else(|| {
-        if is_up(catalog, &row.provider, &current, &items) { ChangeWhen::Now } else { ChangeWhen::PeriodEnd }
+        let up = is_up(catalog, &row.provider, pays_in(settings, row), &current, &items);
+        if up { ChangeWhen::Now } else { ChangeWhen::PeriodEnd }
     });
     Ok(match (when, then) {
         // One call does both: the lines that wait get the seats, the current ones stay.
@@ -102,6 +104,15 @@ pub(crate) fn lines(row: &Subscription) -> Vec<CheckoutItem> {
         .collect();
     lines.sort_by_key(|line| line.item_type != ItemType::Plan);
     lines
+}
+
+/// What a row is paid in: as its lines tell, else the default currency.
+pub(crate) fn pays_in(settings: &Settings, row: &Subscription) -> Currency {
+    told(row).unwrap_or(settings.default_currency)
+}
+
+fn told(row: &Subscription) -> Option<Currency> {
+    row.items.iter().find_map(|item| item.currency)
 }
 
 /// Whether two lists sell the same, in whatever order.
@@ -144,8 +155,8 @@ fn anew(
     current: &[CheckoutItem],
     request: &UpdateRequest,
 ) -> Result<Vec<CheckoutItem>, Error> {
-    let sold = row.price_id.as_ref().and_then(|id| plan_price(catalog, &row.provider, id));
-    let currency = row.items.iter().find_map(|item| item.currency).or(sold.map(|(_, price)| price.currency));
+    let sold = row.price_id.as_ref().and_then(|id| plan_price(catalog, &row.provider, pays_in(settings, row), id));
+    let currency = told(row).or(sold.map(|(_, price)| price.currency));
     let wanted = currency_named(request.currency.as_deref())?;
     if let (Some(wanted), Some(currency)) = (wanted, currency)
         && wanted != currency
@@ -221,8 +232,13 @@ fn kept_addon(catalog: &Catalog, row: &Subscription, kept: &CheckoutItem, plan: 
     }
 }
 
-fn plan_price<'a>(catalog: &'a Catalog, provider: &Provider, id: &PriceId) -> Option<(&'a Plan, &'a Price)> {
-    match catalog.sold(provider, id) {
+fn plan_price<'a>(
+    catalog: &'a Catalog,
+    provider: &Provider,
+    currency: Currency,
+    id: &PriceId,
+) -> Option<(&'a Plan, &'a Price)> {
+    match catalog.sold_in(provider, id, currency) {
         Some(Sold::Plan(plan, price)) => Some((plan, price)),
         Some(Sold::Addon(..)) | None => None,
     }
@@ -230,12 +246,18 @@ fn plan_price<'a>(catalog: &'a Catalog, provider: &Provider, id: &PriceId) -> Op
 
 /// Whether the new lines are worth more: by what they cost in a year; of one plan, the longer commitment is more; at the
 /// same price, more seats are.
-fn is_up(catalog: &Catalog, provider: &Provider, old: &[CheckoutItem], new: &[CheckoutItem]) -> bool {
+fn is_up(
+    catalog: &Catalog,
+    provider: &Provider,
+    currency: Currency,
+    old: &[CheckoutItem],
+    new: &[CheckoutItem],
+) -> bool {
     let plan = |lines: &[CheckoutItem]| {
         lines
             .iter()
             .find(|line| line.item_type == ItemType::Plan)
-            .and_then(|line| plan_price(catalog, provider, &line.price_id))
+            .and_then(|line| plan_price(catalog, provider, currency, &line.price_id))
     };
     if let (Some((old_plan, old_price)), Some((new_plan, new_price))) = (plan(old), plan(new))
         && old_plan.name == new_plan.name
@@ -243,17 +265,16 @@ fn is_up(catalog: &Catalog, provider: &Provider, old: &[CheckoutItem], new: &[Ch
     {
         return new_price.interval == Interval::Year;
     }
-    let (before, after) = (yearly(catalog, provider, old), yearly(catalog, provider, new));
+    let cost = |lines: &[CheckoutItem]| yearly(catalog, provider, currency, lines);
+    let (before, after) = (cost(old), cost(new));
     let count = |lines: &[CheckoutItem]| lines.iter().map(|line| line.quantity).sum::<i64>();
     (after, count(new)) > (before, count(old))
 }
 
-/// What lines cost in a year, in minor units, as the catalog says.
-pub(crate) fn yearly(catalog: &Catalog, provider: &Provider, lines: &[CheckoutItem]) -> i64 {
+/// What lines cost in a year, in minor units of a currency, as the catalog says.
+pub(crate) fn yearly(catalog: &Catalog, provider: &Provider, currency: Currency, lines: &[CheckoutItem]) -> i64 {
     let cost = |line: &CheckoutItem| {
-        let price = match catalog.sold(provider, &line.price_id)? {
-            Sold::Plan(_, price) | Sold::Addon(_, price) => price,
-        };
+        let price = catalog.sold_in(provider, &line.price_id, currency)?.price();
         let times = match price.interval {
             Interval::Month => 12,
             Interval::Year => 1,

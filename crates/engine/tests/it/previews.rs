@@ -49,9 +49,9 @@ both_engines! {
         let world = World::new(&db).await;
         world.subscribe(ORG, "starter").await;
         for request in [at(PeriodEnd, to("growth")), to("growth")] {
-            world.billing.set_price("growth-monthly", 5_000);
+            world.billing.set_price("growth-monthly", "USD", 5_000);
             let shown = world.preview(request.clone()).await.unwrap();
-            world.billing.set_price("growth-monthly", 6_000);
+            world.billing.set_price("growth-monthly", "USD", 6_000);
             let before = world.billing.changes().len();
             let fresh = outdated(world.update(as_shown(&shown, request.clone())).await.unwrap_err());
             assert_eq!(world.billing.changes().len(), before, "nothing was changed");

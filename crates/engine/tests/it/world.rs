@@ -90,7 +90,7 @@ impl World {
             policy,
         };
         for price in catalog(Policy::default()).plans().iter().flat_map(|plan| &plan.prices) {
-            parts.billing.set_price(price.id.as_str(), price.amount);
+            parts.billing.set_price(price.id.as_str(), price.currency.as_str(), price.amount);
         }
         let running = parts.start(db.db().clone(), settings.clone(), workers);
         let Parts { clock, billing, identity, hooks, policy } = parts;

@@ -19,6 +19,7 @@ mod reconciling;
 mod seed;
 mod stripe_api;
 mod stripe_contracts;
+mod stripe_currencies;
 mod stripe_life;
 mod stripe_schema;
 mod stripe_support;

@@ -51,6 +51,7 @@ pub(crate) fn checkout(key: &str) -> Checkout {
         tries: 3,
         params: CheckoutParams {
             items: vec![line("growth-plan-monthly", 5, ItemType::Plan)],
+            currency: "EUR".parse().unwrap(),
             trial_end: Some(at(1_800_000_000)),
             success_url: "/billing?done".into(),
             cancel_url: "/billing".into(),

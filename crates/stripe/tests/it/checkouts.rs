@@ -25,6 +25,7 @@ fn request() -> CheckoutRequest {
         customer_id: "cus_1".into(),
         user_id: Some("usr_1".into()),
         items: vec![item("support", 1, ItemType::Addon), item("growth", 5, ItemType::Plan)],
+        currency: "EUR".parse().unwrap(),
         trial_end: None,
         redirect_url: "https://app.test/api/subscription/success?subscriptionId=tks_1".into(),
         cancel_url: "https://app.test/billing".into(),
@@ -67,6 +68,7 @@ async fn a_checkout_carries_our_ids_on_itself_and_on_what_comes_of_it() {
     let expected = [
         ("mode", "subscription"),
         ("customer", "cus_1"),
+        ("currency", "eur"),
         ("client_reference_id", OURS),
         (
             "success_url",
@@ -114,6 +116,7 @@ async fn a_payment_is_invoiced_and_leads_straight_back() {
     let expected = [
         ("mode", "payment"),
         ("customer", "cus_1"),
+        ("currency", "usd"),
         ("success_url", "https://app.test/thanks"),
         ("cancel_url", "https://app.test/billing"),
         ("invoice_creation[enabled]", "true"),

@@ -45,6 +45,7 @@ fn checkout(trial_end: Option<i64>) -> CheckoutRequest {
         customer_id: "cus_1".into(),
         user_id: Some("usr_1".into()),
         items: items(),
+        currency: "EUR".parse().unwrap(),
         trial_end: trial_end.map(Timestamp::from_unix_seconds),
         redirect_url: "https://app.test/s".into(),
         cancel_url: "https://app.test/b".into(),

@@ -17,6 +17,7 @@ fn open(n: u8, price: &str) -> Subscription {
         tries: 1,
         params: CheckoutParams {
             items: vec![CheckoutItem { price_id: price.into(), quantity: 1, item_type: ItemType::Plan }],
+            currency: "USD".parse().unwrap(),
             trial_end: None,
             success_url: String::new(),
             cancel_url: String::new(),

@@ -30,6 +30,7 @@ fn checkout(n: u8, price: &str, expires_at: Timestamp) -> Subscription {
         tries: 1,
         params: CheckoutParams {
             items: vec![CheckoutItem { price_id: price.into(), quantity: 5, item_type: ItemType::Plan }],
+            currency: "USD".parse().unwrap(),
             trial_end: Some(at(14)),
             success_url: "/billing".into(),
             cancel_url: "/billing".into(),

@@ -218,7 +218,7 @@ impl Account {
             let row = &self.prices[self.live_price(&item.price, &param)?];
             let known = currency.get_or_insert_with(|| row.currency.clone());
             if row.rate_in(known).is_none() {
-                return Err(no_such_currency(&item.price, known));
+                return Err(no_such_currency(row, known, param));
             }
             if row.interval.is_some() {
                 recurring.push(item.clone());

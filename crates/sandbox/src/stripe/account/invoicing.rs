@@ -5,6 +5,7 @@
 use super::calendar::{DAY, HOUR};
 use super::model::{
     Billed, BillingReason, CollectionMethod, Invoice, InvoiceItem, InvoiceStatus, Line, LineParent, Metadata, Patch,
+    Price,
 };
 use super::refusal::Refusal;
 use super::{Account, Act, Object};
@@ -104,7 +105,8 @@ impl Account {
                     (quantity, used, rate.amount(quantity))
                 }
             };
-            let description = self.describe(&item.price, quantity);
+            let currency = &self.subscriptions[subscription].currency;
+            let description = self.describe(&item.price, currency, quantity);
             lines.push(Line {
                 id: self.ids.alphanumeric("il_1", 23),
                 amount,
@@ -148,11 +150,12 @@ impl Account {
     }
 
     /// `2 × Scale (at $15.00 / month)`
-    pub(super) fn describe(&self, price: &str, quantity: i64) -> String {
+    pub(super) fn describe(&self, price: &str, currency: &str, quantity: i64) -> String {
         let name = self.product_name(price);
         let Some(row) = self.prices.get(price) else { return format!("{quantity} × {name}") };
-        let unit = row.rate.unit_amount().unwrap_or_else(|| row.rate.amount(quantity));
-        let amount = format!("{} {}.{:02}", row.currency.to_uppercase(), unit / 100, unit.rem_euclid(100));
+        let rate = row.rate_in(currency).unwrap_or(&row.rate);
+        let unit = rate.unit_amount().unwrap_or_else(|| rate.amount(quantity));
+        let amount = format!("{} {}.{:02}", currency.to_uppercase(), unit / 100, unit.rem_euclid(100));
         match row.interval {
             Some(interval) => format!("{quantity} × {name} (at {amount} / {})", interval.unit.as_str()),
             None => format!("{quantity} × {name} (at {amount})"),
@@ -301,7 +304,16 @@ impl Account {
     }
 }
 
-pub(super) fn no_such_currency(price: &str, currency: &str) -> Refusal {
-    let message = format!("The price `{price}` is not available in `{currency}`.");
-    Refusal::wrong_value("currency", message)
+/// A price has no rate in the currency that everything else is in; `param` names the price in the request.
+///
+/// Source: no documentation shows the words; they are what people report of `POST /v1/checkout/sessions` and
+/// `POST /v1/subscription_items`, the latter with the price as its `param`.
+pub(super) fn no_such_currency(price: &Price, currency: &str, param: impl Into<String>) -> Refusal {
+    let known: Vec<_> = [&price.currency].into_iter().chain(price.currency_options.keys()).collect();
+    let known: Vec<_> = known.into_iter().map(|currency| format!("`{currency}`")).collect();
+    let message = format!(
+        "The price specified only supports {}. This doesn't match the expected currency: `{currency}`.",
+        known.join(", ")
+    );
+    Refusal::wrong_value(param, message)
 }

@@ -38,8 +38,9 @@ impl Account {
                     return Err(Refusal::wrong_value("pricing[price]", message));
                 }
                 let currency = new.currency.clone().unwrap_or_else(|| row.currency.clone());
-                let rate = row.rate_in(&currency).ok_or_else(|| no_such_currency(id, &currency))?;
-                (currency, rate.amount(quantity), self.describe(id, quantity))
+                let rate = row.rate_in(&currency).ok_or_else(|| no_such_currency(row, &currency, "pricing[price]"))?;
+                let (amount, description) = (rate.amount(quantity), self.describe(id, &currency, quantity));
+                (currency, amount, description)
             }
             (None, Some(amount)) => {
                 let currency = given.ok_or_else(|| Refusal::parameter_missing("currency"))?;

@@ -42,7 +42,8 @@ impl Account {
                 share(rate.amount(item.quantity.unwrap_or(1)), billed.to - at, self.whole_period(subscription))
             }
         };
-        let description = format!("Unused time on {}", self.describe(&item.price, item.quantity.unwrap_or(1)));
+        let described = self.describe(&item.price, &row.currency, item.quantity.unwrap_or(1));
+        let description = format!("Unused time on {described}");
         let credited = self.charged_by(subscription, &item.id);
         self.prorate(subscription, item, -amount, (at, billed.to), description, credited, act);
     }
@@ -53,11 +54,12 @@ impl Account {
         if meter.is_some() {
             return;
         }
-        let end = self.subscriptions[subscription].period_end;
+        let row = &self.subscriptions[subscription];
+        let end = row.period_end;
         let quantity = item.quantity.unwrap_or(1);
         let amount = share(rate.amount(quantity), end - at, self.whole_period(subscription));
         item.billed = Some(Billed { amount, from: at, to: end });
-        let description = format!("Remaining time on {}", self.describe(&item.price, quantity));
+        let description = format!("Remaining time on {}", self.describe(&item.price, &row.currency, quantity));
         self.prorate(subscription, item, amount, (at, end), description, None, act);
     }
 

@@ -137,7 +137,7 @@ impl Account {
             }
             NewSchedule::Fresh { start_date, phases, end_behavior, metadata, .. } => {
                 let start = start_date.unwrap_or(act.secs());
-                schedule.phases = self.phases(phases, start)?;
+                schedule.phases = self.phases(phases, start, None)?;
                 schedule.end_behavior = end_behavior;
                 schedule.metadata = metadata;
                 schedule.status = ScheduleStatus::NotStarted;
@@ -163,14 +163,15 @@ impl Account {
         Ok(position)
     }
 
-    /// Phases with their instants, each one beginning where the one before ends.
-    fn phases(&self, phases: Vec<NewPhase>, start: i64) -> Outcome<Vec<Phase>> {
+    /// Phases with their instants, each one beginning where the one before ends. The currency of a subscription that runs
+    /// cannot change: phases that name none are in `currency`.
+    fn phases(&self, phases: Vec<NewPhase>, start: i64, currency: Option<&str>) -> Outcome<Vec<Phase>> {
         if phases.is_empty() {
             return Err(Refusal::parameter_missing("phases"));
         }
         let mut made: Vec<Phase> = Vec::new();
         for (index, phase) in phases.into_iter().enumerate() {
-            let (interval, currency) = self.check_items(&phase.items, phase.currency.as_deref())?;
+            let (interval, currency) = self.check_items(&phase.items, phase.currency.as_deref().or(currency))?;
             let follows = made.last().map_or(start, |before| before.end_date);
             let start_date = phase.start_date.unwrap_or(follows);
             if index > 0 && start_date != follows {
@@ -219,7 +220,8 @@ impl Account {
                 if running.is_some() && phases.first().is_some_and(|phase| phase.start_date.is_none()) {
                     return Err(Refusal::wrong_value("phases[0][start_date]", "The first phase needs its start date."));
                 }
-                let phases = self.phases(phases, start)?;
+                let currency = running.as_ref().map(|phase| phase.currency.as_str());
+                let phases = self.phases(phases, start, currency)?;
                 if running.is_some() {
                     let runs = |phase: &Phase| phase.start_date <= act.secs() && act.secs() < phase.end_date;
                     let now = phases.iter().position(runs);

@@ -76,7 +76,7 @@ impl Account {
             };
             let currency = currency.unwrap_or(&row.currency);
             if row.rate_in(currency).is_none() {
-                return Err(no_such_currency(&item.price, currency));
+                return Err(no_such_currency(row, currency, param));
             }
             if items[..index].iter().any(|other| other.price == item.price) {
                 let message = "Cannot add multiple subscription items with the same plan.";
@@ -94,7 +94,7 @@ impl Account {
                     let message = "All items of a subscription have the same billing interval in this sandbox.";
                     return Err(Refusal::wrong_value(param, message));
                 }
-                Some((_, known)) if known != currency => return Err(no_such_currency(&item.price, known)),
+                Some((_, known)) if known != currency => return Err(no_such_currency(row, known, param)),
                 Some(_) => {}
             }
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use tollkeeper_core::{
     ids::{EventId, PriceId, ProviderCustomerId, ProviderSubscriptionId},
+    money::Currency,
     ports::{
         ChangeRequest, ChangeWhen, CheckoutPage, CheckoutRequest, CheckoutState, CustomerRecord, ErrorKind,
         HostedChange, Invoice, NextInvoice, PaymentRequest, ProviderError, Quote, QuoteLine,
@@ -36,8 +37,8 @@ pub(super) struct Books {
     pub(super) subscriptions: BTreeMap<ProviderSubscriptionId, Snapshot>,
     /// When what has this id last changed.
     pub(super) touched: HashMap<String, Timestamp>,
-    /// Minor units for one; what is not here costs 1000.
-    pub(super) prices: HashMap<PriceId, i64>,
+    /// Minor units for one, in a currency; what is not here costs 1000.
+    pub(super) prices: HashMap<(PriceId, Currency), i64>,
     pub(super) changes: Vec<(ProviderSubscriptionId, ChangeRequest)>,
     pub(super) charges: Vec<(ProviderSubscriptionId, i64)>,
     pub(super) credited: Vec<ProviderSubscriptionId>,
@@ -70,27 +71,27 @@ impl Books {
         }
     }
 
-    pub(super) fn line(&self, wanted: &CheckoutItem) -> Item {
-        let unit_price = self.prices.get(&wanted.price_id).copied().unwrap_or(1_000);
-        let currency = if wanted.price_id.as_str().contains("eur") { "EUR" } else { "USD" };
+    pub(super) fn line(&self, wanted: &CheckoutItem, currency: Currency) -> Item {
+        let unit_price = self.prices.get(&(wanted.price_id.clone(), currency)).copied().unwrap_or(1_000);
         Item {
             item_price_id: wanted.price_id.clone(),
             item_type: wanted.item_type,
             quantity: wanted.quantity,
             unit_price: Some(unit_price),
             amount: Some(unit_price * wanted.quantity),
-            currency: Some(currency.parse().unwrap()),
+            currency: Some(currency),
         }
     }
 
-    pub(super) fn lines(&self, wanted: &[CheckoutItem]) -> Vec<Item> {
-        wanted.iter().map(|line| self.line(line)).collect()
+    pub(super) fn lines(&self, wanted: &[CheckoutItem], currency: Currency) -> Vec<Item> {
+        wanted.iter().map(|line| self.line(line, currency)).collect()
     }
 
     /// What a change costs now: the rest of the period of the new lines, less that of the old ones.
     pub(super) fn quote(&self, snapshot: &Snapshot, change: &ChangeRequest, now: Timestamp) -> Quote {
         let total = |lines: &[Item]| lines.iter().filter_map(|line| line.amount).sum::<i64>();
-        let lines = self.lines(&change.items);
+        let currency = snapshot.currency.unwrap();
+        let lines = self.lines(&change.items, currency);
         let left = snapshot
             .period_end
             .filter(|_| snapshot.phase != Phase::Trialing)
@@ -100,7 +101,7 @@ impl Books {
         let at_once = change.when == ChangeWhen::Now;
         let net = if at_once { share(total(&lines)) - share(total(&snapshot.items)) } else { 0 };
         Quote {
-            currency: snapshot.currency.unwrap(),
+            currency,
             amount_due: net.max(0),
             credit: (-net).max(0),
             lines: if at_once {
@@ -129,7 +130,7 @@ impl Books {
     ) -> Result<(Snapshot, i64), ProviderError> {
         let snapshot = self.running("change", id)?.clone();
         let due = self.quote(&snapshot, change, now).amount_due;
-        let items = self.lines(&change.items);
+        let items = self.lines(&change.items, snapshot.currency.unwrap());
         self.changes.push((id.clone(), change.clone()));
         let after = self.edit(id, now, |it| {
             it.scheduled = None;

@@ -112,8 +112,8 @@ impl PlayedBilling {
         let request = request.clone();
         snapshot.our_id = Some(row.clone());
         snapshot.organization_id = Some(request.organization_id.clone());
-        snapshot.items = books.lines(&request.items);
-        snapshot.currency = snapshot.items[0].currency;
+        snapshot.items = books.lines(&request.items, request.currency);
+        snapshot.currency = Some(request.currency);
         if let Some(end) = request.trial_end {
             snapshot.phase = Phase::Trialing;
             snapshot.provider_status = "in_trial".into();
@@ -186,9 +186,9 @@ impl PlayedBilling {
         self.books().subscriptions[id].clone()
     }
 
-    /// What a price costs from now on.
-    pub(crate) fn set_price(&self, price: &str, amount: i64) {
-        self.books().prices.insert(price.into(), amount);
+    /// What a price costs in a currency from now on.
+    pub(crate) fn set_price(&self, price: &str, currency: &str, amount: i64) {
+        self.books().prices.insert((price.into(), currency.parse().unwrap()), amount);
     }
 
     /// The changes that were made at this provider through its API: when, and the lines after it.
