@@ -1,13 +1,16 @@
 //! What operators type: keys, deliveries, comparing, and a running sandbox's events.
 
-use std::{fs, process::Command};
+use std::{fs, net::TcpListener, process::Command};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tollkeeper_store::inbox;
 use tollkeeper_testkit::process::until;
 
-use crate::support::{Answer, World, run, tollkeeper};
+use crate::{
+    provider::{Provider, everywhere},
+    support::{Answer, World, run, tollkeeper},
+};
 
 /// A command that ends by itself, with everything the server knows.
 fn command(world: &World, database: &str, args: &[&str]) -> Command {
@@ -176,6 +179,31 @@ tollkeeper_testkit::both_engines! {
 
         let (good, unknown) = run(&mut command(&world, db.url(), &["reconcile", "--organization", "org_unknown"]));
         assert!(!good && unknown.contains("org_unknown"), "{unknown}");
+        server.stop().await;
+    }
+}
+
+everywhere! {
+    async fn a_provider_that_cannot_be_reached_holds_up_no_other(db: TestDb, provider: Provider) {
+        let world = World::of(provider).await;
+        without_schedule(&world);
+        let server = world.serve(db.url(), &[]).await;
+        let organization = world.organization("Acme Inc").await;
+        let admin = world.admin(&server, &organization).await;
+        let started = admin.create(json!({ "plan": "growth", "seats": 5, "trial": false })).await.ok();
+        world.pay(&started["url"]).await;
+        admin.subscription_is("active").await;
+        world.delivered(&organization).await;
+        world.control(Method::PUT, "/sandbox/chaos", json!({ "dropRate": 1.0 })).await.ok();
+        let dashboard = format!("/sandbox/subscriptions/{}", world.bought(&organization).await);
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for (wanted, args) in [(7, &["reconcile"][..]), (8, &["reconcile", "--full"])] {
+            world.post(&dashboard, json!({ "seats": wanted })).await;
+            let mut command = command(&world, db.url(), args);
+            let (good, said) = run(command.env(provider.other().address(), format!("http://{nobody}")));
+            assert!(!good && said.contains(provider.other().name()), "{args:?}: {said}");
+            assert_eq!(admin.subscriptions(false).await[0]["seats"], wanted, "{args:?}: {said}");
+        }
         server.stop().await;
     }
 }

@@ -84,6 +84,14 @@ impl Provider {
         }
     }
 
+    /// The one that most of a test is not about.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Chargebee => Self::Stripe,
+            Self::Stripe => Self::Chargebee,
+        }
+    }
+
     /// A card that pays.
     pub(crate) fn card(self) -> &'static str {
         match self {

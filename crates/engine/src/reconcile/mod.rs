@@ -49,8 +49,8 @@ impl Tollkeeper {
     /// Compares and repairs; answers what was found.
     ///
     /// # Errors
-    /// [`Error::Conflict`] with `reconcile_running`; [`Error::UnknownOrganization`]; [`Error::Provider`]: what was
-    /// repaired until then stays so.
+    /// [`Error::Conflict`] with `reconcile_running`; [`Error::UnknownOrganization`]; [`Error::Provider`], after the other
+    /// providers were compared: what was repaired stays so.
     pub async fn reconcile(&self, extent: &Extent) -> Result<Report, Error> {
         self.reconcile_watched(extent, &Arc::default()).await
     }
@@ -79,31 +79,39 @@ impl Tollkeeper {
 
     async fn reconcile_everything(&self, findings: &Findings) -> Result<(), Error> {
         let begun = self.now();
+        let mut failed = Failed::default();
         // An organization whose customer is gone gets another one, and what a customer pays for is looked at last, when
         // every organization has its customer.
         for provider in self.inner.billing.keys() {
-            self.compare_customers(provider, None, findings).await?;
+            failed.unless(provider, self.compare_customers(provider, None, findings)).await;
         }
         self.compare_organizations(findings).await?;
         for provider in self.inner.billing.keys() {
-            self.compare_subscriptions(provider, None, findings).await?;
-            self.remember(provider, begun).await?;
+            let compare = async {
+                self.compare_subscriptions(provider, None, findings).await?;
+                self.remember(provider, begun).await
+            };
+            failed.unless(provider, compare).await;
         }
-        Ok(())
+        failed.first()
     }
 
     async fn reconcile_recent(&self, findings: &Findings) -> Result<(), Error> {
+        let mut failed = Failed::default();
         for provider in self.inner.billing.keys() {
-            let begun = self.now();
-            let stored = cursor::get(self.inner.db.read().await?.c(), &name(provider)).await?;
-            let since = stored.and_then(|text| text.parse().ok()).map(Timestamp::from_micros);
-            // A clock that was set back must not make everything older than the last time invisible.
-            let since = since.map(|since: Timestamp| since.min(begun).minus(OVERLAP));
-            self.compare_customers(provider, since, findings).await?;
-            self.compare_subscriptions(provider, since, findings).await?;
-            self.remember(provider, begun).await?;
+            let compare = async {
+                let begun = self.now();
+                let stored = cursor::get(self.inner.db.read().await?.c(), &name(provider)).await?;
+                let since = stored.and_then(|text| text.parse().ok()).map(Timestamp::from_micros);
+                // A clock that was set back must not make everything older than the last time invisible.
+                let since = since.map(|since: Timestamp| since.min(begun).minus(OVERLAP));
+                self.compare_customers(provider, since, findings).await?;
+                self.compare_subscriptions(provider, since, findings).await?;
+                self.remember(provider, begun).await
+            };
+            failed.unless(provider, compare).await;
         }
-        Ok(())
+        failed.first()
     }
 
     async fn remember(&self, provider: &Provider, begun: Timestamp) -> Result<(), Error> {
@@ -187,6 +195,27 @@ impl Tollkeeper {
             true => Err(Error::Unavailable { code: "stopping", message: "This server is stopping".into() }),
             false => Ok(()),
         }
+    }
+}
+
+/// The providers whose lists could not be read. One of them holds up no other.
+#[derive(Default)]
+struct Failed<'a>(Vec<(&'a Provider, Error)>);
+
+impl<'a> Failed<'a> {
+    /// Compares with a provider, unless something failed there before.
+    async fn unless(&mut self, provider: &'a Provider, compare: impl Future<Output = Result<(), Error>>) {
+        if self.0.iter().any(|(failed, _)| *failed == provider) {
+            return;
+        }
+        if let Err(error) = compare.await {
+            tracing::warn!(%error, %provider, "this provider could not be compared");
+            self.0.push((provider, error));
+        }
+    }
+
+    fn first(self) -> Result<(), Error> {
+        self.0.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 }
 
