@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use tollkeeper::{Running, UpdateRequest, ids::ProviderSubscriptionId, ports::ChangeWhen};
+use tollkeeper_core::time::Clock as _;
 use tollkeeper_store::inbox::InboxState;
 use tollkeeper_testkit::both_engines;
 
 use crate::{
     asks::seats,
-    play::{Outcome, Stop},
+    play::{Outcome, PERIOD, Stop},
     world::{World, until},
 };
 
@@ -81,6 +82,24 @@ both_engines! {
         let (single, pages) = (world.billing.count("subscription"), world.billing.count("subscriptions"));
         assert!((3..=6).contains(&pages), "{pages} pages");
         assert!(single < MANY / 2, "{single} were asked for one by one");
+        end(world, worker).await;
+    }
+
+    async fn rows_whose_time_has_come_wait_for_the_news_of_the_list(db: TestDb) {
+        let world = world(&db).await;
+        for n in 0..MANY {
+            world.billing.change(&bought(n), |it| it.period_end = it.period_end.map(|end| end.plus(PERIOD)));
+        }
+        world.clock.advance_business(PERIOD);
+        let worker = world.another(true).await;
+        worked_off(&world).await;
+        rows_are_the_truth(&world).await;
+        let single = world.billing.count("subscription");
+        assert!(single < MANY / 2, "{single} were asked for one by one");
+        for n in 0..MANY {
+            let due = world.account(&organization(n)).await.subscriptions[0].due_at;
+            assert!(due.is_none_or(|due| due > world.clock.now()), "{n} is due");
+        }
         end(world, worker).await;
     }
 
