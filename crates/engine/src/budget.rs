@@ -33,6 +33,14 @@ pub(crate) fn for_a_person<'a, T>(work: impl Future<Output = T> + Send + 'a) -> 
     Box::pin(PERSON.scope((), work))
 }
 
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// Somebody waits for the answer: may use the reserve.
+    Person,
+    Background,
+}
+
 /// What may be asked of one provider: never more in any minute than it allows, however it counts its minutes.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -54,9 +62,13 @@ impl Budget {
         Arc::new(Self { requests: requests.max(1) as usize, level: Mutex::new(level) })
     }
 
-    /// Takes one request, unless fewer than `reserve` would be left of the minute, or `per_second` were taken within the
-    /// last one: then how long until there is one.
-    fn take(&self, reserve: usize, per_second: usize) -> Result<(), Duration> {
+    /// Takes one request, or answers how long until there is one: for background work, one that leaves the reserve and
+    /// keeps to its part of the second.
+    fn take(&self, asker: Asker) -> Result<(), Duration> {
+        let (reserve, per_second) = match asker {
+            Asker::Person => (0, usize::MAX),
+            Asker::Background => (self.reserve(), self.per_second()),
+        };
         let now = Instant::now();
         let mut level = self.level.lock().expect("nobody panics while holding it");
         while level.taken.front().is_some_and(|at| *at + WINDOW <= now) {
@@ -96,14 +108,13 @@ impl Budget {
 #[async_trait]
 impl Pace for Budget {
     async fn permit(&self) -> Result<(), Duration> {
-        let a_person_waits = PERSON.try_with(|()| ()).is_ok();
-        let (reserve, per_second, patience) = match a_person_waits {
-            true => (0, usize::MAX, PATIENCE),
-            false => (self.reserve(), self.per_second(), BACKGROUND),
+        let (asker, patience) = match PERSON.try_with(|()| ()) {
+            Ok(()) => (Asker::Person, PATIENCE),
+            Err(_) => (Asker::Background, BACKGROUND),
         };
         let until = Instant::now() + patience;
         loop {
-            let Err(wait) = self.take(reserve, per_second) else { return Ok(()) };
+            let Err(wait) = self.take(asker) else { return Ok(()) };
             if Instant::now() + wait > until {
                 metrics::counter!("tollkeeper_provider_budget_exhausted_total").increment(1);
                 return Err(wait);
@@ -121,35 +132,41 @@ impl Pace for Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Asker::*, *};
 
     /// How many requests get through at once before one would have to come back.
-    fn at_once(budget: &Budget, reserve: usize) -> usize {
-        (0..).take_while(|_| budget.take(reserve, usize::MAX).is_ok()).count()
+    fn at_once(budget: &Budget, asker: Asker) -> usize {
+        (0..).take_while(|_| budget.take(asker).is_ok()).count()
     }
 
     #[tokio::test(start_paused = true)]
     async fn background_work_keeps_to_its_part_of_each_second_and_people_find_room() {
         let budget = Budget::per_minute(1_200);
-        let burst =
-            |budget: &Budget| (0..).take_while(|_| budget.take(budget.reserve(), budget.per_second()).is_ok()).count();
         for _ in 0..3 {
-            assert_eq!(burst(&budget), 15);
+            assert_eq!(at_once(&budget, Background), 15);
             tokio::time::advance(SECOND).await;
         }
-        assert_eq!(burst(&budget), 15);
-        assert!(budget.take(0, usize::MAX).is_ok(), "a person");
+        assert_eq!(at_once(&budget, Background), 15);
+        assert!(budget.take(Person).is_ok());
         tokio::time::advance(SECOND / 2).await;
-        assert_eq!(budget.take(budget.reserve(), budget.per_second()).unwrap_err(), SECOND / 2);
-        assert_eq!(burst(&Budget::per_minute(60_000)), 750);
-        assert_eq!(burst(&Budget::per_minute(120)), 15, "where little is allowed, a burst is not drawn out");
+        assert_eq!(budget.take(Background).unwrap_err(), SECOND / 2);
+        assert_eq!(at_once(&Budget::per_minute(60_000), Background), 750);
+        assert_eq!(
+            at_once(&Budget::per_minute(120), Background),
+            15,
+            "where little is allowed, a burst is not drawn out"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn background_work_leaves_a_quarter_for_people() {
         let budget = Budget::per_minute(120);
-        assert_eq!(at_once(&budget, budget.reserve()), 90);
-        assert_eq!(at_once(&budget, 0), 30);
+        for _ in 0..6 {
+            assert_eq!(at_once(&budget, Background), 15);
+            tokio::time::advance(SECOND).await;
+        }
+        assert_eq!(at_once(&budget, Background), 0);
+        assert_eq!(at_once(&budget, Person), 30);
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,7 +175,7 @@ mod tests {
         let begun = Instant::now();
         let mut permitted = Vec::new();
         while begun.elapsed() < Duration::from_secs(300) {
-            if let Err(wait) = budget.take(0, usize::MAX) {
+            if let Err(wait) = budget.take(Person) {
                 tokio::time::advance(wait.min(Duration::from_secs(7))).await;
             } else {
                 permitted.push(begun.elapsed());
@@ -173,7 +190,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_background_is_sent_back_to_its_queue_and_people_wait_for_their_turn() {
         let budget = Budget::per_minute(60);
-        assert_eq!(at_once(&budget, 0), 60);
+        assert_eq!(at_once(&budget, Person), 60);
         tokio::time::advance(Duration::from_secs(55)).await;
         assert_eq!(budget.permit().await.unwrap_err(), Duration::from_secs(6));
         let asked = Instant::now();
@@ -196,8 +213,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_budget_of_one_is_not_shut_for_ever() {
         let budget = Budget::per_minute(1);
-        assert!(budget.take(budget.reserve(), budget.per_second()).is_ok());
+        assert!(budget.take(Background).is_ok());
         tokio::time::advance(WINDOW).await;
-        assert!(budget.take(budget.reserve(), budget.per_second()).is_ok());
+        assert!(budget.take(Background).is_ok());
     }
 }

@@ -34,8 +34,10 @@ impl Tollkeeper {
     pub(crate) async fn look_at(&self, organization: &OrganizationId, id: &SubscriptionId) -> Result<bool, Error> {
         let account = self.account(organization).await?;
         let Some(row) = account.subscription(id) else { return Ok(true) };
-        let news = self.billing(&row.provider).ok().filter(|billing| billing.rows_of_a_page().is_some());
-        if news.is_some_and(|billing| self.inner.sweeps.is_busy(&billing.source())) {
+        let is_busy = self
+            .billing(&row.provider)
+            .is_ok_and(|billing| billing.rows_of_a_page().is_some() && self.inner.sweeps.is_busy(&billing.source()));
+        if is_busy {
             return Ok(false);
         }
         self.look_now(account, id).await.map(|()| true)
@@ -44,20 +46,18 @@ impl Tollkeeper {
     async fn look_now(&self, account: Account, id: &SubscriptionId) -> Result<(), Error> {
         let organization = &account.organization.id;
         let Some(row) = account.subscription(id) else { return Ok(()) };
-        if self.billing(&row.provider).is_ok() {
-            if let Err(error) = self.finish_change(&account, row).await {
-                tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a half done change has to wait");
-                return self.look_again_later(organization, id).await;
-            }
-            if let Err(error) = self.end_duplicate(&account, row).await {
-                tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a duplicate could not be ended yet");
-                return self.look_again_later(organization, id).await;
-            }
-        }
         let Ok(billing) = self.billing(&row.provider) else {
             tracing::warn!(provider = %row.provider, organization.id = %organization, subscription.id = %id, "a row is due whose provider is not configured");
             return self.look_again_later(organization, id).await;
         };
+        if let Err(error) = self.finish_change(&account, row).await {
+            tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a half done change has to wait");
+            return self.look_again_later(organization, id).await;
+        }
+        if let Err(error) = self.end_duplicate(&account, row).await {
+            tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a duplicate could not be ended yet");
+            return self.look_again_later(organization, id).await;
+        }
         let bought = match &row.provider_subscription_id {
             Some(bought) => Some(bought.clone()),
             // A checkout that is about to expire may have been paid at the last moment.

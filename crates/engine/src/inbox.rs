@@ -17,7 +17,7 @@ use crate::{
     decide::{Deliveries, cause},
     hooks::{self, Event},
     sweep::Listed,
-    sync::Known,
+    sync::News,
 };
 
 /// How many subjects are looked for at once.
@@ -209,8 +209,8 @@ impl Tollkeeper {
             return Ok(Fate::Ignored("unknown customer".into()));
         };
         let cause = cause::inbox(deliveries.ids.last().map_or("", |id| id.as_str()));
-        let known = Known { content, listed };
-        match self.refresh_for(&owner, &billing.provider(), id, known, &cause, Some(deliveries)).await {
+        let news = News { deliveries, content, listed };
+        match self.refresh_for(&owner, &billing.provider(), id, &cause, Some(news)).await {
             Ok(_) => Ok(Fate::Settled),
             // A stranger is shown, never linked by itself.
             Err(Error::Reduce(refusal)) => Ok(Fate::Ignored(format!("not applied: {refusal}"))),

@@ -8,7 +8,11 @@ use tollkeeper_core::{
     reduce,
     time::Timestamp,
 };
-use tollkeeper_store::{Cause, customer, organization};
+use tollkeeper_store::{
+    Cause,
+    customer::{self, Noted},
+    organization,
+};
 
 use crate::{Error, Tollkeeper, failpoint::failpoint};
 
@@ -18,6 +22,13 @@ const ATTEMPTS: u32 = 10;
 const ROUNDS: usize = 3;
 /// How often a name is pushed again because it changed while it was pushed.
 const PUSHES: usize = 5;
+
+/// Where a customer with an id of the provider's comes from.
+enum Made {
+    Now(CustomerRecord),
+    /// Another process was quicker, and has linked it.
+    Before(ProviderCustomerId),
+}
 
 impl Tollkeeper {
     /// Sees to it that the organization has a row. Its name comes from the identity provider where that can be reached,
@@ -120,7 +131,10 @@ impl Tollkeeper {
         };
         let record = match billing.customer_id_for(id, 0) {
             Some(_) => self.make_chosen(billing.as_ref(), &new).await?,
-            None => self.make_named(billing.as_ref(), &new).await?,
+            None => match self.make_named(billing.as_ref(), &new).await? {
+                Made::Now(record) => record,
+                Made::Before(customer) => return Ok(customer),
+            },
         };
         failpoint("provisioning.customer");
         let renamed = record.display_name.as_ref().is_some_and(|name| *name != new.display_name);
@@ -160,7 +174,7 @@ impl Tollkeeper {
 
     /// Makes a customer whose id the provider chooses. Only the key keeps a second one from being made, so it is the
     /// same for every process that tries, and a next one comes only after this one failed and nothing was found.
-    async fn make_named(&self, billing: &dyn Billing, new: &NewCustomer) -> Result<CustomerRecord, Error> {
+    async fn make_named(&self, billing: &dyn Billing, new: &NewCustomer) -> Result<Made, Error> {
         let (id, provider) = (&new.organization_id, &billing.provider());
         let (mut failed, mut last) = (None, None);
         for _ in 0..ROUNDS {
@@ -168,24 +182,19 @@ impl Tollkeeper {
             let open = match tries.since {
                 None => None,
                 Some(since) => match billing.find_customer(id, since).await? {
-                    Some(record) => return Ok(record),
+                    Some(record) => return Ok(Made::Now(record)),
                     None => Some(tries.count).filter(|count| failed != Some(*count)),
                 },
             };
             let (number, now) = (open.unwrap_or(tries.count + 1), self.now());
-            let there = self.inner.db.write(|tx| Box::pin(customer::note_try(tx, id, provider, number, now))).await?;
-            if let Some(id) = there {
-                // Another process was quicker, and knows the name that it was made with.
-                return Ok(CustomerRecord {
-                    id,
-                    organization_id: None,
-                    display_name: None,
-                    email: None,
-                    deleted: false,
-                });
+            let noted = self.inner.db.write(|tx| Box::pin(customer::note_try(tx, id, provider, number, now))).await?;
+            match noted {
+                Noted::Try => {}
+                Noted::Overtaken => continue,
+                Noted::Customer(customer) => return Ok(Made::Before(customer)),
             }
             match billing.create_customer(None, new, &format!("customer:{id}:{number}")).await {
-                Ok(record) => return Ok(record),
+                Ok(record) => return Ok(Made::Now(record)),
                 Err(error)
                     if matches!(error.kind, ErrorKind::OutcomeUnknown | ErrorKind::Transient | ErrorKind::Conflict) =>
                 {

@@ -23,9 +23,10 @@ use crate::{
 /// How often a refresh starts again because another writer was faster.
 const RACES: usize = 50;
 
-/// What is known of a subscription without asking the provider about it.
-#[derive(Debug, Default)]
-pub(crate) struct Known<'a> {
+/// The deliveries that ask for a refresh, and what they save asking the provider.
+pub(crate) struct News<'a> {
+    /// Settled by what the refresh writes.
+    pub(crate) deliveries: &'a Deliveries,
     /// What the deliveries themselves say; enough where it is newer than the row and nothing is scheduled.
     pub(crate) content: Option<&'a Snapshot>,
     /// What a list said that was read after the deliveries had come; enough while the organization has the version that
@@ -99,23 +100,21 @@ impl Tollkeeper {
         id: &ProviderSubscriptionId,
         cause: &Cause,
     ) -> Result<Transition, Error> {
-        self.refresh_for(organization, provider, id, Known::default(), cause, None).await
+        self.refresh_for(organization, provider, id, cause, None).await
     }
 
     /// As [`Tollkeeper::refresh`], and settles the deliveries that asked for it.
     ///
     /// The row is read first, then the provider is asked, then the answer is written only if the row is unchanged: a loser
-    /// discards and starts again. What is `known` saves the question.
+    /// discards and starts again.
     pub(crate) async fn refresh_for(
         &self,
         organization: &OrganizationId,
         provider: &Provider,
         id: &ProviderSubscriptionId,
-        known: Known<'_>,
         cause: &Cause,
-        deliveries: Option<&Deliveries>,
+        mut news: Option<News<'_>>,
     ) -> Result<Transition, Error> {
-        let Known { content, mut listed } = known;
         let billing = self.billing(provider)?;
         for round in 0..RACES {
             let account = self.account_with(organization, id.as_str()).await?;
@@ -124,10 +123,11 @@ impl Tollkeeper {
                 .subscriptions
                 .iter()
                 .find(|row| &row.provider == provider && row.provider_subscription_id.as_ref() == Some(id));
+            let content = news.as_ref().and_then(|news| news.content);
             let told = content.filter(|content| is_enough(row, content) && !deleted).cloned();
             // Noted before the list was read: nobody has written since.
-            let listed =
-                listed.take().filter(|listed| listed.noted.version == account.organization.version && !deleted);
+            let listed = news.as_mut().and_then(|news| news.listed.take());
+            let listed = listed.filter(|listed| listed.noted.version == account.organization.version && !deleted);
             let snapshot = match told.or(listed.map(|listed| listed.snapshot)) {
                 Some(snapshot) => Some(snapshot),
                 None => billing.subscription(id).await?,
@@ -154,7 +154,7 @@ impl Tollkeeper {
             }
             let transition = reduce(&account, Some(&snapshot), &self.catalog(), now)?;
             let unordered = snapshot.version.is_none();
-            let (cause, deliveries) = (cause.clone(), deliveries.cloned());
+            let (cause, deliveries) = (cause.clone(), news.as_ref().map(|news| news.deliveries.clone()));
             let decided = Arc::new(Decided { before: account, transition, cause, deliveries, unordered });
             if self.together(decided.clone()).await? {
                 return Ok(Arc::unwrap_or_clone(decided).transition);

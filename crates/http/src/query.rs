@@ -42,8 +42,12 @@ pub(crate) fn name(uri: &Uri, name: &'static str) -> Result<Option<String>, Prob
 /// # Errors
 /// A problem that names the field.
 pub(crate) fn visible<'a>(field: &'static str, said: &'a str) -> Result<&'a str, Problem> {
-    if said.is_empty() || said.chars().nth(NAME).is_some() || said.chars().any(char::is_control) {
-        let sentence = format!("{field} must have 1 to {NAME} visible characters");
+    text(field, said, NAME)
+}
+
+fn text<'a>(field: &'static str, said: &'a str, most: usize) -> Result<&'a str, Problem> {
+    if said.is_empty() || said.chars().nth(most).is_some() || said.chars().any(char::is_control) {
+        let sentence = format!("{field} must have 1 to {most} visible characters");
         return Err(Problem::field(field, "invalid_text", sentence));
     }
     Ok(said)
@@ -54,12 +58,7 @@ pub(crate) fn visible<'a>(field: &'static str, said: &'a str) -> Result<&'a str,
 /// # Errors
 /// A problem that names it, for any other text.
 pub(crate) fn page(uri: &Uri) -> Result<Option<String>, Problem> {
-    let Some(said) = value(uri, "page") else { return Ok(None) };
-    if said.is_empty() || said.chars().nth(PAGE).is_some() || said.chars().any(char::is_control) {
-        let sentence = format!("page must have 1 to {PAGE} visible characters");
-        return Err(Problem::field("page", "invalid_text", sentence));
-    }
-    Ok(Some(said.into_owned()))
+    value(uri, "page").map(|said| text("page", &said, PAGE).map(str::to_owned)).transpose()
 }
 
 /// How many rows are wanted: 50 when nobody says.

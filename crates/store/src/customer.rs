@@ -108,6 +108,17 @@ pub struct Tries {
     pub since: Option<Timestamp>,
 }
 
+/// What became of noting a try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// It is the newest: the customer may be asked for under its number.
+    Try,
+    /// There is a newer one: asking under an older number could make a second customer.
+    Overtaken,
+    /// There is a customer by now: asking could make a second one.
+    Customer(ProviderCustomerId),
+}
+
 /// What was tried for an organization at a provider.
 ///
 /// # Errors
@@ -128,8 +139,7 @@ pub async fn tries(c: C<'_>, organization: &OrganizationId, provider: &Provider)
     Ok(row.map_or_else(Tries::default, |row| Tries { count: row.tries, since: instant(row.tried_since) }))
 }
 
-/// Notes that a customer is going to be asked for, the `number`th time; does nothing where that was noted already. Where
-/// there is a customer by now, nothing is noted and its id is answered: whoever would ask all the same made a second one.
+/// Notes that a customer is going to be asked for, the `number`th time; does nothing where that was noted already.
 ///
 /// # Errors
 /// A constraint when the organization has no row; else only the database's own.
@@ -139,7 +149,7 @@ pub async fn note_try(
     provider: &Provider,
     number: i64,
     now: Timestamp,
-) -> Result<Option<ProviderCustomerId>, Error> {
+) -> Result<Noted, Error> {
     let noted = sql!(
         tx.c(),
         exec,
@@ -155,7 +165,15 @@ pub async fn note_try(
         number,
         At(now)
     )?;
-    if noted == 1 { Ok(None) } else { get(tx.c(), organization, provider).await }
+    if noted == 1 {
+        return Ok(Noted::Try);
+    }
+    // The statement has locked the row, whether it wrote or not.
+    if let Some(id) = get(tx.c(), organization, provider).await? {
+        return Ok(Noted::Customer(id));
+    }
+    let known = tries(tx.c(), organization, provider).await?.count;
+    Ok(if known == number { Noted::Try } else { Noted::Overtaken })
 }
 
 async fn get(

@@ -48,6 +48,9 @@ pub(crate) async fn run(args: Reconcile) -> anyhow::Result<()> {
     end_progress();
     let report = report?;
     say(&if args.json { format!("{:#}", serde_json::to_value(&report)?) } else { told(&report) })?;
+    if !report.not_compared.is_empty() {
+        bail!("{} could not be compared to the end: the log says why", report.not_compared.join(" and "));
+    }
     if report.failed > 0 {
         bail!("{} could not be compared: the log says why", report.failed);
     }
@@ -74,7 +77,7 @@ fn end_progress() {
 }
 
 fn told(report: &Report) -> String {
-    let Report { checked, repaired, strangers, drift, more, failed: _ } = report;
+    let Report { checked, repaired, strangers, drift, more, not_compared: _, failed: _ } = report;
     let mut text = format!("{checked} compared, {repaired} repaired, {strangers} at a provider belong to nobody here");
     for difference in drift {
         let _ = write!(text, "\n  {}", line(difference));

@@ -8,7 +8,7 @@ use tollkeeper_store::inbox;
 use tollkeeper_testkit::process::until;
 
 use crate::{
-    provider::{Provider, everywhere},
+    provider::everywhere,
     support::{Answer, World, run, tollkeeper},
 };
 

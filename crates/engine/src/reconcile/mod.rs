@@ -13,7 +13,10 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use std::time::Duration;
 
-use futures_util::{future::BoxFuture, try_join};
+use futures_util::{
+    future::{BoxFuture, try_join_all},
+    try_join,
+};
 use tokio::time::sleep;
 use tollkeeper_core::{
     ids::{OrganizationId, Provider},
@@ -49,8 +52,9 @@ impl Tollkeeper {
     /// Compares and repairs; answers what was found.
     ///
     /// # Errors
-    /// [`Error::Conflict`] with `reconcile_running`; [`Error::UnknownOrganization`]; [`Error::Provider`], after the other
-    /// providers were compared: what was repaired stays so.
+    /// [`Error::Conflict`] with `reconcile_running`; [`Error::UnknownOrganization`]; the database's own, and
+    /// [`Error::Unavailable`] when the engine is stopped: what was repaired until then stays so. The report tells which
+    /// providers failed.
     pub async fn reconcile(&self, extent: &Extent) -> Result<Report, Error> {
         self.reconcile_watched(extent, &Arc::default()).await
     }
@@ -79,27 +83,25 @@ impl Tollkeeper {
 
     async fn reconcile_everything(&self, findings: &Findings) -> Result<(), Error> {
         let begun = self.now();
-        let mut failed = Failed::default();
+        let providers = || self.inner.billing.keys();
         // An organization whose customer is gone gets another one, and what a customer pays for is looked at last, when
         // every organization has its customer.
-        for provider in self.inner.billing.keys() {
-            failed.unless(provider, self.compare_customers(provider, None, findings)).await;
-        }
-        self.compare_organizations(findings).await?;
-        for provider in self.inner.billing.keys() {
-            let compare = async {
+        let customers =
+            providers().map(|it| self.one_provider(it.as_str(), findings, self.compare_customers(it, None, findings)));
+        let readable = try_join_all(customers).await?;
+        self.one_provider("identity", findings, self.compare_organizations(findings)).await?;
+        let subscriptions = providers().zip(readable).filter(|(_, readable)| *readable).map(|(provider, _)| {
+            self.one_provider(provider.as_str(), findings, async move {
                 self.compare_subscriptions(provider, None, findings).await?;
                 self.remember(provider, begun).await
-            };
-            failed.unless(provider, compare).await;
-        }
-        failed.first()
+            })
+        });
+        try_join_all(subscriptions).await.map(drop)
     }
 
     async fn reconcile_recent(&self, findings: &Findings) -> Result<(), Error> {
-        let mut failed = Failed::default();
-        for provider in self.inner.billing.keys() {
-            let compare = async {
+        let each = self.inner.billing.keys().map(|provider| {
+            self.one_provider(provider.as_str(), findings, async move {
                 let begun = self.now();
                 let stored = cursor::get(self.inner.db.read().await?.c(), &name(provider)).await?;
                 let since = stored.and_then(|text| text.parse().ok()).map(Timestamp::from_micros);
@@ -108,10 +110,9 @@ impl Tollkeeper {
                 self.compare_customers(provider, since, findings).await?;
                 self.compare_subscriptions(provider, since, findings).await?;
                 self.remember(provider, begun).await
-            };
-            failed.unless(provider, compare).await;
-        }
-        failed.first()
+            })
+        });
+        try_join_all(each).await.map(drop)
     }
 
     async fn remember(&self, provider: &Provider, begun: Timestamp) -> Result<(), Error> {
@@ -123,14 +124,35 @@ impl Tollkeeper {
     async fn reconcile_organization(&self, id: &OrganizationId, findings: &Findings) -> Result<(), Error> {
         let account = self.account(id).await?;
         for customer in &account.customers {
-            self.compare_customer(&account, customer, findings).await?;
+            let compare = self.compare_customer(&account, customer, findings);
+            self.one_provider(customer.provider.as_str(), findings, compare).await?;
         }
-        self.compare_organization(id, findings).await?;
+        self.one_provider("identity", findings, self.compare_organization(id, findings)).await?;
         let account = self.account(id).await?;
         for customer in &account.customers {
-            self.compare_paid(&account, customer, findings).await?;
+            let compare = self.compare_paid(&account, customer, findings);
+            self.one_provider(customer.provider.as_str(), findings, compare).await?;
         }
         Ok(())
+    }
+
+    /// Compares with one provider, and tells whether that was possible. One that fails holds up no other, unless nothing
+    /// can be compared at this moment.
+    async fn one_provider(
+        &self,
+        provider: &str,
+        findings: &Findings,
+        compare: impl Future<Output = Result<(), Error>>,
+    ) -> Result<bool, Error> {
+        match compare.await {
+            Ok(()) => Ok(true),
+            Err(error) if is_about_us(&error) => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, provider, "this provider could not be compared to the end");
+                findings.not_compared(provider);
+                Ok(false)
+            }
+        }
     }
 
     /// Looks at a provider's list page by page; while one page is looked at, the next is on its way. Answers whether there
@@ -178,9 +200,7 @@ impl Tollkeeper {
         compare: impl Fn() -> BoxFuture<'a, Result<(), Error>>,
     ) -> Result<(), Error> {
         match self.patiently(compare).await {
-            Err(error)
-                if error.throttled().is_none() && !matches!(error, Error::Store(_) | Error::Unavailable { .. }) =>
-            {
+            Err(error) if error.throttled().is_none() && !is_about_us(&error) => {
                 tracing::warn!(%error, what, "this could not be compared");
                 findings.failed();
                 Ok(())
@@ -198,25 +218,9 @@ impl Tollkeeper {
     }
 }
 
-/// The providers whose lists could not be read. One of them holds up no other.
-#[derive(Default)]
-struct Failed<'a>(Vec<(&'a Provider, Error)>);
-
-impl<'a> Failed<'a> {
-    /// Compares with a provider, unless something failed there before.
-    async fn unless(&mut self, provider: &'a Provider, compare: impl Future<Output = Result<(), Error>>) {
-        if self.0.iter().any(|(failed, _)| *failed == provider) {
-            return;
-        }
-        if let Err(error) = compare.await {
-            tracing::warn!(%error, %provider, "this provider could not be compared");
-            self.0.push((provider, error));
-        }
-    }
-
-    fn first(self) -> Result<(), Error> {
-        self.0.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
-    }
+/// Whether nothing can be compared at this moment, with whichever provider.
+const fn is_about_us(error: &Error) -> bool {
+    matches!(error, Error::Store(_) | Error::Unavailable { .. })
 }
 
 fn name(provider: &Provider) -> String {

@@ -28,6 +28,8 @@ pub struct Report {
     pub strangers: u64,
     /// Things that could not be compared; the log says why.
     pub failed: u64,
+    /// Providers that could not be compared to the end, the identity provider as `identity`; the log says why.
+    pub not_compared: Vec<String>,
     /// What differed; the first thousand.
     pub drift: Vec<Difference>,
     /// How many differences are not shown.
@@ -85,6 +87,14 @@ impl Findings {
 
     pub(super) fn failed(&self) {
         self.with(|report| report.failed += 1);
+    }
+
+    pub(super) fn not_compared(&self, provider: &str) {
+        self.with(|report| {
+            if report.not_compared.iter().all(|known| known != provider) {
+                report.not_compared.push(provider.to_owned());
+            }
+        });
     }
 
     pub(super) fn add(&self, found: &[Drift]) {

@@ -87,10 +87,12 @@ both_engines! {
         for _ in 0..4 {
             world.billing.next("subscriptions", Outcome::Fail(ErrorKind::Transient));
         }
-        assert!(matches!(world.engine().reconcile(&Extent::Full).await, Err(Error::Provider(_))));
+        let report = world.engine().reconcile(&Extent::Full).await.unwrap();
+        assert_eq!(report.not_compared, ["chargebee"]);
+        assert_eq!((report.repaired, report.failed), (1, 0), "{report:?}");
         assert_eq!(with_seats(&world, 2).await, 1, "one page was repaired");
         let report = world.engine().reconcile(&Extent::Full).await.unwrap();
-        assert_eq!((report.repaired, with_seats(&world, 2).await), (2, 3));
+        assert_eq!((report.repaired, with_seats(&world, 2).await, report.not_compared.len()), (2, 3, 0));
         world.rest().await;
         for n in 1..=3 {
             assert_eq!(world.hooks.count(&format!("org_{n}"), "subscription.updated"), 1);
@@ -112,6 +114,14 @@ both_engines! {
         world.billing.refuse(bad.as_str(), None);
         let report = world.engine().reconcile(&Extent::Full).await.unwrap();
         assert_eq!((report.repaired, report.failed), (1, 1), "{report:?}");
+    }
+
+    async fn an_identity_provider_that_fails_holds_up_no_subscription(db: TestDb) {
+        let world = three(&db).await;
+        change_all(&world, 2);
+        world.identity.fail_next(ErrorKind::Rejected);
+        let report = world.engine().reconcile(&Extent::Full).await.unwrap();
+        assert_eq!((report.repaired, &report.not_compared[..]), (3, &["identity".to_owned()][..]), "{report:?}");
     }
 
     async fn a_provider_that_says_later_is_waited_for(db: TestDb) {

@@ -2,12 +2,16 @@
 
 use proptest::strategy::{Strategy, ValueTree};
 use tollkeeper_core::{
-    ids::OrganizationId, member::MemberChange, organization::Organization, status::Status, subscription::Subscription,
+    ids::OrganizationId,
+    member::MemberChange,
+    organization::{Customer, Organization},
+    status::Status,
+    subscription::Subscription,
     time::Timestamp,
 };
 use tollkeeper_store::{
     Constraint, Db, Error, cursor, customer,
-    customer::Linked,
+    customer::{Linked, Noted},
     lease, link,
     link::{Claim, LinkKind},
     maintenance, member,
@@ -59,6 +63,27 @@ both_engines! {
         assert_eq!(organization::get(conn.c(), &full.id).await.unwrap(), Some(full));
         assert_eq!(organization::get(conn.c(), &bare.id).await.unwrap(), Some(bare));
         assert_eq!(organization::get(conn.c(), &"org_none".into()).await.unwrap(), None);
+    }
+
+    async fn a_customer_is_asked_for_under_the_newest_number_only_and_never_beside_another(db: TestDb) {
+        let id = &sample::add_organization(db.db(), "org_1").await.id;
+        let note = async |number: i64, now: i64| {
+            let write = db.db().write(|tx| {
+                Box::pin(async move { customer::note_try(tx, id, &"stripe".into(), number, sample::at(now)).await })
+            });
+            write.await.unwrap()
+        };
+        assert_eq!(note(1, 10).await, Noted::Try);
+        assert_eq!(note(1, 11).await, Noted::Try, "another process goes on under the same number");
+        assert_eq!(note(2, 12).await, Noted::Try);
+        assert_eq!(note(1, 13).await, Noted::Overtaken);
+        let tries = customer::tries(db.db().read().await.unwrap().c(), id, &"stripe".into()).await.unwrap();
+        assert_eq!((tries.count, tries.since), (2, Some(sample::at(10))));
+        let made = &Customer { provider: "stripe".into(), id: "cus_1".into() };
+        db.db().write(|tx| Box::pin(async move { customer::link(tx, id, made).await })).await.unwrap();
+        for number in [1, 2, 3] {
+            assert_eq!(note(number, 14).await, Noted::Customer("cus_1".into()), "{number}");
+        }
     }
 
     async fn an_organization_is_inserted_once(db: TestDb) {
