@@ -14,7 +14,8 @@ use crate::{
     hooks::{self, Action},
 };
 
-/// Somebody who may do what was asked, for one organization. Only [`Tollkeeper::authorize`] makes one.
+/// Somebody who may do what was asked, for one organization. Only [`Tollkeeper::authorize`], for a person, and
+/// [`Tollkeeper::authorize_key`], for a program, make one.
 #[derive(Clone, Debug)]
 pub struct Actor {
     pub(crate) organization_id: OrganizationId,

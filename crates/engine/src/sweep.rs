@@ -1,4 +1,5 @@
-//! Many subscriptions that wait at once are read from the provider's list, where its pages are fewer than they are.
+//! Many subscriptions that wait at once are read from the provider's list, where that is faster than asking
+//! for each.
 //!
 //! On the day on which most of them renew, one question for each would take a provider's patience for many minutes.
 //! A list answers a hundred of them with one question.

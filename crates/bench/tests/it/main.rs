@@ -1,4 +1,4 @@
-//! Every benchmark runs to its end, with sizes so small that its figures mean nothing.
+//! Every benchmark but `idle` runs to its end, with sizes so small that its figures mean nothing.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 use std::process::Command;

@@ -25,7 +25,7 @@ const HELD_MS: (u64, u64) = (50, 300);
 
 /// What Stripe lets in within a second while a limit is switched on.
 ///
-/// Source: facts/stripe.md §2.4: 25 requests a second for a sandbox.
+/// Source: Stripe docs, "Rate limits": 25 requests a second for a sandbox.
 const STRIPE_PER_SECOND: usize = 25;
 
 /// What is switched on, and how far its decisions have come.

@@ -1,7 +1,7 @@
 //! Signatures of webhooks: Standard Webhooks v1, and Stripe's own.
 //!
-//! Source: the Standard Webhooks specification; Scalekit docs, "Validate webhooks"; facts/stripe.md §3.1, from the
-//! official Node client 23.1.
+//! Source: the Standard Webhooks specification; Scalekit docs, "Validate webhooks"; for Stripe, the official Node
+//! client 23.1, `Webhooks.js`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn stripes_published_vector_is_met() {
-        // Source: contracts/stripe/webhook-signature-vectors.json, made with the official Node client.
+        // Source: made with the official Node client 23.1, `webhooks.generateTestHeaderString`.
         let body = concat!(
             r#"{"id":"evt_test_1","object":"event","api_version":"2026-10-28.endive","created":1790812800,"#,
             r#""type":"customer.subscription.updated","livemode":false,"#,

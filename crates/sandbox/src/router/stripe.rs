@@ -1,7 +1,6 @@
 //! Requests to the Stripe account, in HTTP: credentials, versions, idempotency keys, the log, and faults.
 //!
-//! Source: facts/stripe.md §2, from Stripe's API reference ("Authentication", "Versioning", "Errors") and from what the
-//! official Node client sends.
+//! Source: Stripe API reference, "Authentication", "Versioning", "Errors"; what the official Node client 23.1 sends.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The machine-readable contracts, read where they are.
+//! The provider's contract, read from the folder `TOLLKEEPER_CONTRACTS`.
 
 use std::path::PathBuf;
 

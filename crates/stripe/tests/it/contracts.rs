@@ -1,4 +1,4 @@
-//! The provider contract, read where it lies.
+//! The provider's contract, read from the folder `TOLLKEEPER_CONTRACTS`.
 
 use std::{
     env, fs,

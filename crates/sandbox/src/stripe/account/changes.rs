@@ -5,8 +5,8 @@
 //! A change that needs an invoice at once (another interval, a new anchor, the end or the start of a trial, free to
 //! paid) gets it whatever the proration behaviour says; credits then come along.
 //!
-//! Source: Stripe API reference, "Update a subscription"; Stripe docs, "Prorations", "Pending updates"; facts of this
-//! project, §4.2.
+//! Source: Stripe API reference, "Update a subscription"; Stripe docs, "Prorations", "Pending updates", "Pending
+//! updates reference".
 
 use super::calendar::HOUR;
 use super::creation::{NewItem, TrialEnd};

@@ -9,7 +9,7 @@
 //! declined leaves the session open and nothing else.
 //!
 //! Source: Stripe API reference, "Checkout sessions"; Stripe docs, "Checkout Sessions have lower latency and new update
-//! semantics"; facts of this project, §1, §5.
+//! semantics".
 
 use super::calendar::{DAY, HOUR};
 use super::creation::NewItem;

@@ -5,7 +5,8 @@
 //!
 //! An advance is answered with `advancing`; it happens at the sandbox's next `act_due`, and the clock is `ready` then.
 //!
-//! Source: Stripe API reference, "Test clocks"; facts of this project, §8.
+//! Source: Stripe API reference, "Test clocks"; Stripe docs, "API and advanced usage" of test clocks, and "Simulate
+//! subscriptions": the customers of a clock go with it.
 
 use super::calendar::{DAY, add};
 use super::model::{ClockStatus, TestClock};
@@ -13,7 +14,7 @@ use super::refusal::Refusal;
 use super::{Account, Act, Object, Outcome, Subject};
 use crate::moment::Moment;
 
-/// How long a clock lives, in seconds.
+/// How long a clock lives, in seconds. An assumption.
 const LIFETIME: i64 = 30 * DAY;
 /// How far a clock without subscriptions may go at once.
 const FARTHEST: i64 = 2 * 366 * DAY;

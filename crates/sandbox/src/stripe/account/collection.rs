@@ -3,7 +3,7 @@
 //! Signatures: `finalize_invoice(position, act) -> Outcome<()>`, `pay_invoice(position, Pay, act) -> Outcome<()>`,
 //! `void_invoice(position, act) -> Outcome<()>`, `mark_uncollectible(position, act) -> Outcome<()>`.
 //!
-//! Source: Stripe docs, "Status transitions and finalization", "How subscriptions work"; facts of this project, §4.1.
+//! Source: Stripe docs, "Status transitions and finalization", "How subscriptions work".
 
 use super::cards::{Charged, error};
 use super::model::{CollectionMethod, InvoicePaymentStatus, InvoiceStatus};

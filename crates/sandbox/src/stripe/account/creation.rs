@@ -2,8 +2,7 @@
 //!
 //! Signatures: `create_subscription(NewSubscription, act) -> Outcome<usize>`.
 //!
-//! Source: Stripe API reference, "Create a subscription"; Stripe docs, "How subscriptions work"; facts of this project,
-//! §4.2.
+//! Source: Stripe API reference, "Create a subscription"; Stripe docs, "How subscriptions work".
 
 use super::calendar::{DAY, HOUR, last_boundary, next_boundary};
 use super::cards::Charged;

@@ -2,7 +2,8 @@
 //!
 //! A renewal's invoice is a draft for about an hour; then it is finalised and collected (see `dunning`).
 //!
-//! Source: Stripe docs, "Billing cycle", "Use trial periods on subscriptions"; facts of this project, §3.2, §4.1.
+//! Source: Stripe docs, "Billing cycle", "Use trial periods on subscriptions", "How subscriptions work"; Stripe API
+//! reference, "The Invoice object", `attempted`.
 
 use super::calendar::next_boundary;
 use super::model::{BillingReason, CollectionMethod, MissingMethod, PauseBehavior, Paused, Status, Subscription};

@@ -5,7 +5,7 @@
 //! or the refusal is final, nothing is tried, and `next_payment_attempt` is null. After two weeks the subscription is
 //! canceled, or unpaid, or stays past due, by the account's setting.
 //!
-//! Source: Stripe docs, "Automate payment retries"; facts of this project, §4.2.
+//! Source: Stripe docs, "Automate payment retries".
 
 use super::calendar::DAY;
 use super::model::{CollectionMethod, InvoiceStatus, PauseBehavior, Status};

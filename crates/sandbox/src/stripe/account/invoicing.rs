@@ -12,7 +12,7 @@ use super::{Account, Act, Object};
 
 /// How long a draft stays one, in seconds.
 ///
-/// Source: facts of this project, §3.2: about an hour after `invoice.created`.
+/// Source: Stripe API reference, "The Invoice object", `attempted`: an hour after `invoice.created`.
 pub(super) const DRAFT_SECONDS: i64 = HOUR;
 
 /// What a draft is made of.

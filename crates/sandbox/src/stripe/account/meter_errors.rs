@@ -16,7 +16,7 @@
 //!   stream, which is validated later as a whole and is not served here: Stripe's own CLI triggers it there.
 //!
 //! Source: Stripe docs, "Record usage for billing with the API", section "Handle meter event errors"; the official
-//! client 23.1, `V2/Core/Events.d.ts`; facts/stripe.md §6.
+//! client 23.1, `V2/Core/Events.d.ts`.
 
 use serde_json::{Value, json};
 

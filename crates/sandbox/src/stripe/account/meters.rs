@@ -6,7 +6,7 @@
 //! `meter_events`), `cancel_usage(event_name, identifier, act) -> Outcome<()>`,
 //! `usage(meter, customer, from, to) -> i64`.
 //!
-//! Source: Stripe API reference, "Meters", "Meter events", "Meter event adjustments"; facts of this project, §6.
+//! Source: Stripe API reference, "Meters", "Meter events", "Meter event adjustments".
 
 use std::collections::BTreeMap;
 

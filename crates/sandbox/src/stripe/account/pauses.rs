@@ -3,8 +3,7 @@
 //! Signatures: `pause_subscription(position, Pause, act) -> Outcome<()>`, `resume_subscription(position, Resume, act)
 //! -> Outcome<()>`. (`pause_collection` is a `Change`.)
 //!
-//! Source: Stripe API reference, "Pause a subscription", "Resume a subscription" (2026-10-28.endive); facts of this
-//! project, §4.1.
+//! Source: Stripe API reference, "Pause a subscription", "Resume a subscription" (2026-10-28.endive).
 
 use super::calendar::{last_boundary, next_boundary};
 use super::creation::INCOMPLETE_SECONDS;

@@ -5,7 +5,7 @@
 //! Outcome<usize>`, `portal_session_by_key(key) -> Option<usize>`, `portal_url(position) -> String`,
 //! `save_card(customer, number, act) -> Outcome<usize>`.
 //!
-//! Source: Stripe API reference, "Portal sessions", "Portal configurations"; facts of this project, §5.
+//! Source: Stripe API reference, "Portal sessions", "Portal configurations".
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use super::model::{Metadata, Patch, PortalConfiguration, PortalFlow, PortalSessi
 use super::refusal::Refusal;
 use super::{Account, Act, Object, Outcome};
 
-/// How long the address of a session works, in seconds.
+/// How long the address of a session works, in seconds. An assumption; the API reference says: short-lived.
 const SESSION_SECONDS: i64 = HOUR;
 
 /// What a request says about a configuration. `features` and `business_profile` are whole objects, with defaults.

@@ -5,7 +5,7 @@
 //!
 //! The invoice is the one that the change raises at once, if it raises one; else the next renewal's.
 //!
-//! Source: Stripe API reference, "Create a preview invoice"; facts of this project, §4.2.
+//! Source: Stripe API reference, "Create a preview invoice", "The Invoice object", `id`.
 
 use super::changes::Change;
 use super::creation::NewSubscription;

@@ -1,6 +1,6 @@
 //! What a change of items, trial or anchor costs, and its invoice.
 //!
-//! Source: Stripe docs, "Prorations"; facts of this project, §4.2.
+//! Source: Stripe docs, "Prorations".
 
 use super::calendar::add;
 use super::changes::{Change, Planned};

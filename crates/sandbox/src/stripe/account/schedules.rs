@@ -4,8 +4,7 @@
 //! -> Outcome<()>`, `release_schedule(position, act) -> Outcome<()>`, `cancel_schedule(position, CancelNow, act) ->
 //! Outcome<()>`.
 //!
-//! Source: Stripe API reference, "Subscription schedules"; Stripe docs, "Subscription schedules"; facts of this
-//! project, §4.2.
+//! Source: Stripe API reference, "Subscription schedules"; Stripe docs, "Subscription schedules".
 
 use super::calendar::add;
 use super::changes::{Change, ItemChange};

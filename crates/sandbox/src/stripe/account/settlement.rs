@@ -2,7 +2,7 @@
 //!
 //! Signatures: `method_for(invoice) -> Option<usize>`, the method that would pay.
 //!
-//! Source: Stripe docs, "How subscriptions work"; facts of this project, §4.1, §4.2.
+//! Source: Stripe docs, "How subscriptions work", "Automate payment retries".
 
 use super::cards::Charged;
 use super::dunning::Dunning;

@@ -1,4 +1,4 @@
-//! `/v1/checkout/sessions`. Source: Stripe API reference, "Checkout sessions"; facts/stripe.md §5.
+//! `/v1/checkout/sessions`. Source: Stripe API reference, "Checkout sessions".
 
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ const IGNORED: [&str; 24] = [
 
 /// The words of `ui_mode` in each version, and what they are called now.
 ///
-/// Source: facts/stripe.md §1.1: the old words are refused since dahlia.
+/// Source: Stripe changelog (dahlia), "Updates Checkout Session UI mode enum values": the old words are refused.
 fn ui_mode(params: &mut Params, is_older: bool) -> Result<Option<String>, Refusal> {
     if !is_older {
         let word = params.word("ui_mode", &["hosted_page", "embedded_page", "elements", "form"])?;

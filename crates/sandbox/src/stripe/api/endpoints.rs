@@ -1,6 +1,6 @@
 //! `/v1/webhook_endpoints`, and which events each endpoint gets.
 //!
-//! Source: Stripe API reference, "Webhook endpoints"; facts/stripe.md §3.2.
+//! Source: Stripe API reference, "Webhook endpoints".
 
 use std::collections::HashMap;
 
@@ -147,7 +147,8 @@ impl Endpoint {
 /// At Stripe thin events go to the event destinations of v2. Those are not served: here an endpoint gets a thin event
 /// when it names its type, so that both kinds can arrive at one address.
 ///
-/// Source: facts/stripe.md §3.2: the types of thin events begin with the version of the API that their object is of.
+/// Source: Stripe changelog (endive), "Makes thin events for API v1 resources generally available": their types begin
+/// with the version of the API that the object is of.
 fn is_thin(event_type: &str) -> bool {
     event_type.starts_with("v1.") || event_type.starts_with("v2.")
 }

@@ -3,7 +3,7 @@
 //! The window is 24 hours of machine time, because it is about retries of requests, not about the calendar. An answer
 //! to a request that was never begun (its parameters were refused) is not kept.
 //!
-//! Source: facts/stripe.md §2.1, from Stripe's API reference, "Idempotent requests".
+//! Source: Stripe API reference, "Idempotent requests".
 
 use std::collections::{HashMap, VecDeque};
 

@@ -1,6 +1,6 @@
 //! Lists: newest first, by cursor, with ranges of time.
 //!
-//! Source: facts/stripe.md §2.2, from Stripe's API reference, "Pagination".
+//! Source: Stripe API reference, "Pagination".
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `/v1/billing/meters` and what they count. Source: Stripe API reference, "Meters"; facts/stripe.md §6.
+//! `/v1/billing/meters` and what they count. Source: Stripe API reference, "Meters".
 
 use std::collections::BTreeMap;
 

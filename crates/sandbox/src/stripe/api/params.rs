@@ -189,7 +189,7 @@ impl Params {
 
     /// Metadata: `None` inside unsets a key, `Some(None)` outside unsets all.
     ///
-    /// Source: facts/stripe.md §2: 50 keys of 40 characters with values of 500.
+    /// Source: Stripe API reference, "Metadata": 50 keys of 40 characters with values of 500.
     pub(crate) fn metadata(&mut self) -> Read<Patch<Metadata>> {
         let Some(branch) = self.branch_patch("metadata")? else { return Ok(None) };
         let Some(branch) = branch else { return Ok(Some(None)) };

@@ -84,7 +84,8 @@ impl Call<'_> {
 
     /// `payment_method_types` cannot be given any more; in the older version it has no effect.
     ///
-    /// Source: facts/stripe.md §1.1, "methods on checkout / intents".
+    /// Source: Stripe changelog (endive), "Removes the payment method types parameter from Checkout Sessions", and the
+    /// same for Payment Intents and Setup Intents.
     pub(super) fn check_method_types(&mut self) -> Result<(), Refusal> {
         if self.params.has("payment_method_types") && !self.is_older() {
             let message = "The payment_method_types parameter is no longer supported. Use \

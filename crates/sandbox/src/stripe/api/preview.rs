@@ -1,6 +1,7 @@
 //! `/v1/invoices/create_preview`, and `/v1/invoices/upcoming` of the older version, which is the same with flat names.
 //!
-//! Source: Stripe API reference, "Create a preview invoice"; facts/stripe.md §1.1, "upcoming invoice", and §4.2.
+//! Source: Stripe API reference, "Create a preview invoice"; Stripe changelog (basil), "Replaces Upcoming Invoice API
+//! methods with the Create Preview Invoice API".
 
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Reply {
 
 /// The same invoice without an id, as it does not exist.
 ///
-/// Source: facts/stripe.md §3.3: no `id` in old versions.
+/// Source: the official Node client 15.12 (2024-04-10), `Invoices.d.ts`, `id`.
 pub(super) fn upcoming(call: &mut Call<'_>) -> Reply {
     call.params.nest("subscription_", "subscription_details");
     let mut invoice = create(call)?;

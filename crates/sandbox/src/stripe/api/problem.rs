@@ -1,7 +1,7 @@
 //! What the HTTP layer itself refuses. The rules refuse with the same type.
 //!
-//! Source: facts/stripe.md §2.1 to §2.4, from Stripe's API reference, "Errors". The texts are close to the provider's;
-//! its codes are what clients read.
+//! Source: Stripe API reference, "Errors", "Idempotent requests"; Stripe docs, "Rate limits"; the codes, which are
+//! what clients read, are those of the official client. The texts are close to the provider's.
 
 use crate::stripe::account::refusal::Refusal;
 

@@ -3,7 +3,7 @@
 //! Served: `:` (equal) on members and metadata, `:null`, `-` before a clause, `>`, `<`, `>=`, `<=` on numbers, clauses
 //! joined by `AND` or by `OR`, not both. Here everything is found at once; the provider takes up to a minute.
 //!
-//! Source: Stripe docs, "Search query language"; facts/stripe.md §2.2.
+//! Source: Stripe docs, "Search", with its section "Search query language".
 
 use serde_json::{Value, json};
 

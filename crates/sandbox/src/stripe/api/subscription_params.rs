@@ -97,7 +97,7 @@ pub(super) fn missing_method(params: &mut Params) -> Read<Option<MissingMethod>>
 
 /// `billing_mode[type]`. The older version knows none: its subscriptions are classic.
 ///
-/// Source: facts/stripe.md §1.1: new subscriptions are flexible from clover on.
+/// Source: Stripe changelog (clover), "Makes flexible billing mode the default for new subscriptions".
 pub(super) fn billing_mode(params: &mut Params, is_older: bool) -> Read<BillingMode> {
     let default = if is_older { BillingMode::Classic } else { BillingMode::Flexible };
     let Some(mut mode) = params.branch("billing_mode")? else { return Ok(default) };

@@ -256,7 +256,7 @@ fn shows(status: Option<&str>, row: Status) -> bool {
 
 /// Canceled ones are hidden unless they are asked for, and what lives on a clock unless that or its customer is.
 ///
-/// Source: facts/stripe.md §2.2.
+/// Source: Stripe API reference, "List subscriptions", `status` and `test_clock`.
 fn list(call: &mut Call<'_>) -> Reply {
     let window = Window::read(&mut call.params)?;
     let params = &mut call.params;

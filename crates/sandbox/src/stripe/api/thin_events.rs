@@ -2,7 +2,8 @@
 //!
 //! Filtering by `created` is not served.
 //!
-//! Source: Stripe API reference, "Events" of v2: events of the last 30 days; facts/stripe.md §2.2 and §3.2.
+//! Source: Stripe API reference, "Events" of v2: events of the last 30 days; the official Node client 23.1,
+//! `V2/Core/Events.d.ts`, `autoPagination.js`.
 
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;

@@ -2,7 +2,7 @@
 //!
 //! Members that begin with `_` are hints for the older version; see `version`, through which every answer goes.
 //!
-//! Source: Stripe API reference, the attributes of each object; contracts/stripe/openapi.json.
+//! Source: Stripe API reference, the attributes of each object; the types of the official Node client 23.1.
 
 mod catalog;
 mod checkout;

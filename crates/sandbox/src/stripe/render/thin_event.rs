@@ -1,6 +1,6 @@
 //! Thin events. No version of the API changes how they look.
 //!
-//! Source: Stripe API reference, "Events" of v2; the official client 23.1, `V2/Core/Events.d.ts`; facts/stripe.md §3.2.
+//! Source: Stripe API reference, "Events" of v2; the official client 23.1, `V2/Core/Events.d.ts`.
 
 use serde_json::{Value, json};
 

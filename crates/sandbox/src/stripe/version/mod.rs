@@ -5,7 +5,7 @@
 //! invoice line, the payment of an invoice). [`as_of`] takes them all away, so that no answer ever shows one, and an
 //! event that was kept can be rendered in either version long after.
 //!
-//! Source: facts/stripe.md §1.1; the changelogs of the official Node client 15.12 (2024-04-10) and 23.1 (endive).
+//! Source: the types and the changelogs of the official Node clients 15.12 (2024-04-10) and 23.1 (endive).
 
 mod older;
 
