@@ -9,7 +9,7 @@ use tollkeeper_store::{inbox, organization, outbox};
 use tollkeeper_testkit::database::Engine;
 
 use crate::{
-    events,
+    events::{self, Sender},
     figures::{median, micros, rate, spread},
     machine::Machine,
     report::{Bar, Line, Report, Unit},
@@ -80,7 +80,7 @@ async fn measure(plan: &Plan, engine_kind: Engine, report: &mut Report) -> anyho
 /// One delivery about every subscription, newer than its row.
 async fn fill(db: &Db, round: usize, count: usize) -> anyhow::Result<()> {
     // Its dates are those of now: what renews has another period in every round.
-    let template = events::chargebee();
+    let template = Sender::Chargebee.template();
     let writer = inbox::Writer::start(db.clone());
     let turn = i64::try_from(round)?;
     let price = if round.is_multiple_of(2) { GROWTH } else { STARTER };

@@ -101,8 +101,43 @@ pub(crate) fn event_id(number: u64) -> String {
     format!("ev_{:016x}", (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
-/// A delivery of Chargebee as it goes out.
-pub(crate) fn push_chargebee(requests: &mut Requests, body: &[u8]) {
+/// Who sends deliveries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sender {
+    Chargebee,
+    Stripe,
+    Scalekit,
+}
+
+impl Sender {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Chargebee => tollkeeper_chargebee::NAME,
+            Self::Stripe => tollkeeper_stripe::NAME,
+            Self::Scalekit => "scalekit",
+        }
+    }
+
+    /// Its deliveries, about 4.5 KB each.
+    pub(crate) fn template(self) -> Template {
+        match self {
+            Self::Chargebee => chargebee(),
+            Self::Stripe => stripe(),
+            Self::Scalekit => scalekit(),
+        }
+    }
+
+    /// Adds a delivery as it goes out; where it is signed, it is signed now.
+    pub(crate) fn push(self, requests: &mut Requests, event: u64, body: &[u8]) {
+        match self {
+            Self::Chargebee => push_chargebee(requests, body),
+            Self::Stripe => push_stripe(requests, body),
+            Self::Scalekit => push_scalekit(requests, event, body),
+        }
+    }
+}
+
+fn push_chargebee(requests: &mut Requests, body: &[u8]) {
     let credentials = STANDARD.encode(format!("{USERNAME}:{PASSWORD}"));
     let head = format!(
         "POST /api/webhooks/chargebee HTTP/1.1\r\nhost: bench.test\r\nuser-agent: ChargebeeWebhooks\r\n\
@@ -111,8 +146,7 @@ pub(crate) fn push_chargebee(requests: &mut Requests, body: &[u8]) {
     requests.push(&head, body);
 }
 
-/// A delivery of Scalekit as it goes out, signed now.
-pub(crate) fn push_scalekit(requests: &mut Requests, event: u64, body: &[u8]) {
+fn push_scalekit(requests: &mut Requests, event: u64, body: &[u8]) {
     let (id, at) = (event_id(event), Machine.machine_now().as_unix_seconds());
     let key = STANDARD.decode(WEBHOOK_SECRET.trim_start_matches("whsec_")).expect("the secret is base64");
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
@@ -126,8 +160,7 @@ pub(crate) fn push_scalekit(requests: &mut Requests, event: u64, body: &[u8]) {
     requests.push(&head, body);
 }
 
-/// A delivery of Stripe as it goes out, signed now.
-pub(crate) fn push_stripe(requests: &mut Requests, body: &[u8]) {
+fn push_stripe(requests: &mut Requests, body: &[u8]) {
     let at = Machine.machine_now().as_unix_seconds();
     let mut mac = Hmac::<Sha256>::new_from_slice(STRIPE_SECRET.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(format!("{at}.").as_bytes());
@@ -140,8 +173,7 @@ pub(crate) fn push_stripe(requests: &mut Requests, body: &[u8]) {
     requests.push(&head, body);
 }
 
-/// About 4.5 KB.
-pub(crate) fn stripe() -> Template {
+fn stripe() -> Template {
     let now = Machine.now().as_unix_seconds();
     let subscription = subscription_of_stripe("@subscription@", "@customer@", json!("@seats@"), "@price@", true);
     Template::of(&json!({
@@ -196,8 +228,7 @@ pub(crate) fn subscription_of_stripe(id: &str, customer: &str, seats: Value, pri
     })
 }
 
-/// About 4.5 KB.
-pub(crate) fn chargebee() -> Template {
+fn chargebee() -> Template {
     let now = Machine.now().as_unix_seconds();
     let (begun, start, end) = (now - 400 * DAY, now - 5 * DAY, now + 25 * DAY);
     let address = json!({
@@ -267,8 +298,7 @@ pub(crate) fn chargebee() -> Template {
     }))
 }
 
-/// About 4.5 KB.
-pub(crate) fn scalekit() -> Template {
+fn scalekit() -> Template {
     let now = Machine.now().to_string();
     let attributes: serde_json::Map<_, _> = (0..24)
         .map(|n| {

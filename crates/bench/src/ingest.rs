@@ -32,7 +32,7 @@ use tollkeeper_store::{Options, inbox};
 use tollkeeper_testkit::database::Engine;
 
 use crate::{
-    events::{self, Template},
+    events::Sender,
     figures::{median, micros, percentile, rate, spread, thousandths},
     load::{self, Outcome, Pace, Requests},
     machine::{Machine, cores, fdatasync_p50},
@@ -46,29 +46,12 @@ const SUBSCRIPTIONS: usize = 10_000;
 /// What B writes at once.
 const BATCH: usize = 64;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
-    Chargebee,
-    Stripe,
-    Scalekit,
-}
-
-impl From {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Chargebee => "chargebee",
-            Self::Stripe => "stripe",
-            Self::Scalekit => "scalekit",
-        }
-    }
-}
-
 /// Numbers every event of the run, so that none comes twice.
 static EVENTS: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     for engine in &plan.engines {
-        for from in [From::Chargebee, From::Stripe, From::Scalekit] {
+        for from in [Sender::Chargebee, Sender::Stripe, Sender::Scalekit] {
             compare(plan, *engine, from, report).await?;
         }
         with_workers(plan, *engine, report).await?;
@@ -84,7 +67,7 @@ struct Round {
     client: u64,
 }
 
-async fn compare(plan: &Plan, engine_kind: Engine, from: From, report: &mut Report) -> anyhow::Result<()> {
+async fn compare(plan: &Plan, engine_kind: Engine, from: Sender, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::new(engine_kind, &plan.folder).await?;
     let running = engine(&database.db, &Wish::default())?;
     let (ours, theirs) = (Server::of(&running).await?, Server::start(nothing_stored()?).await?);
@@ -148,12 +131,14 @@ async fn with_workers(plan: &Plan, engine_kind: Engine, report: &mut Report) -> 
     let running = engine(&database.db, &Wish { workers: true, ..Wish::default() })?;
     let ours = Server::of(&running).await?;
     let count = plan.size(30_000, 300);
-    let template = events::chargebee();
+    let from = Sender::Chargebee;
+    let template = from.template();
     let mut requests = Requests::default();
     for number in 0..count {
         let version = i64::try_from(number / subscriptions)? + 2;
-        let news = rows::own(number % subscriptions).news(next_event(), version, version + 5, STARTER);
-        events::push_chargebee(&mut requests, &template.fill(&news));
+        let event = next_event();
+        let news = rows::own(number % subscriptions).news(event, version, version + 5, STARTER);
+        from.push(&mut requests, event, &template.fill(&news));
     }
     let mut outcome = load::send(ours.address, Arc::new(requests), plan.connections, Pace::Closed, None).await?;
     let behind = drain(&database.db, Duration::from_secs(300)).await?;
@@ -182,22 +167,14 @@ fn next_event() -> u64 {
 }
 
 /// Deliveries that nobody has seen, as they go out and as they are stored.
-fn prepare(from: From, count: usize) -> (Arc<Requests>, Vec<(u64, Bytes)>) {
-    let template: Template = match from {
-        From::Chargebee => events::chargebee(),
-        From::Stripe => events::stripe(),
-        From::Scalekit => events::scalekit(),
-    };
+fn prepare(from: Sender, count: usize) -> (Arc<Requests>, Vec<(u64, Bytes)>) {
+    let template = from.template();
     let (mut requests, mut bodies) = (Requests::default(), Vec::with_capacity(count));
     for number in 0..count {
         let event = next_event();
         let ids: Ids = rows::own(number % SUBSCRIPTIONS);
         let body = template.fill(&ids.news(event, Machine::micros(), 5, GROWTH));
-        match from {
-            From::Chargebee => events::push_chargebee(&mut requests, &body),
-            From::Stripe => events::push_stripe(&mut requests, &body),
-            From::Scalekit => events::push_scalekit(&mut requests, event, &body),
-        }
+        from.push(&mut requests, event, &body);
         bodies.push((event, body.into()));
     }
     (Arc::new(requests), bodies)
@@ -208,7 +185,7 @@ fn share(outcome: &Outcome) -> u64 {
 }
 
 /// B: reads the envelopes first, and then measures nothing but writing.
-async fn alone(url: String, from: From, bodies: Vec<(u64, Bytes)>) -> anyhow::Result<Duration> {
+async fn alone(url: String, from: Sender, bodies: Vec<(u64, Bytes)>) -> anyhow::Result<Duration> {
     let inbound = inbound(from)?;
     let now = Machine.machine_now();
     let mut deliveries = Vec::with_capacity(bodies.len());
@@ -252,11 +229,11 @@ async fn alone(url: String, from: From, bodies: Vec<(u64, Bytes)>) -> anyhow::Re
     tokio::task::spawn_blocking(work).await.context("writing alone")?
 }
 
-fn inbound(from: From) -> anyhow::Result<Arc<dyn Inbound>> {
+fn inbound(from: Sender) -> anyhow::Result<Arc<dyn Inbound>> {
     Ok(match from {
-        From::Chargebee => Arc::new(billing(&Providers::default())?),
-        From::Stripe => Arc::new(stripe(&Providers::default())?),
-        From::Scalekit => Arc::new(identity(&Providers::default())?),
+        Sender::Chargebee => Arc::new(billing(&Providers::default())?),
+        Sender::Stripe => Arc::new(stripe(&Providers::default())?),
+        Sender::Scalekit => Arc::new(identity(&Providers::default())?),
     })
 }
 
@@ -264,7 +241,8 @@ type Sources = Arc<Vec<Arc<dyn Inbound>>>;
 
 /// A: the same path and the same adapters, without anything that a product needs around them.
 fn nothing_stored() -> anyhow::Result<Router> {
-    let sources: Sources = Arc::new(vec![inbound(From::Chargebee)?, inbound(From::Stripe)?, inbound(From::Scalekit)?]);
+    let sources: Sources =
+        Arc::new(vec![inbound(Sender::Chargebee)?, inbound(Sender::Stripe)?, inbound(Sender::Scalekit)?]);
     Ok(Router::new().route("/api/webhooks/{source}", post(look)).with_state(sources))
 }
 

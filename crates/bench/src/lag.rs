@@ -10,11 +10,11 @@ use tollkeeper::{Tollkeeper, ids::OrganizationId};
 use tollkeeper_testkit::database::Engine;
 
 use crate::{
-    events,
+    events::Sender,
     figures::{micros, percentile},
     load::{self, Pace, Requests},
     report::{Bar, Line, Report, Unit},
-    rows::{self, GROWTH, STARTER},
+    rows::{self, GROWTH, Ids, STARTER},
     stand_in,
     world::{Database, Plan, Providers, Server, Wish, engine},
 };
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     for engine in &plan.engines {
-        for from in [tollkeeper_chargebee::NAME, tollkeeper_stripe::NAME] {
+        for from in [Sender::Chargebee, Sender::Stripe] {
             delivery_to_gate(plan, *engine, from, report).await?;
         }
     }
@@ -48,28 +48,20 @@ struct Watch {
 }
 
 /// Chargebee's deliveries say how things are; about Stripe's the provider is asked, here one that answers at once.
-async fn delivery_to_gate(
-    plan: &Plan,
-    engine_kind: Engine,
-    from: &'static str,
-    report: &mut Report,
-) -> anyhow::Result<()> {
+async fn delivery_to_gate(plan: &Plan, engine_kind: Engine, from: Sender, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::new(engine_kind, &plan.folder).await?;
     let count = usize::try_from(RATE)? * plan.size(20, 1);
-    let at_stripe = from == tollkeeper_stripe::NAME;
-    rows::seed(&database.db, 0..count, if at_stripe { rows::at_stripe } else { rows::own }, STARTER).await?;
+    let ids = |number| Ids { provider: from.name(), ..rows::own(number) };
+    rows::seed(&database.db, 0..count, ids, STARTER).await?;
     let stripe = Server::start(stand_in::stripe()).await?;
     let providers = Providers { url: format!("http://{}", stripe.address), ..Providers::default() };
     let running = engine(&database.db, &Wish { workers: true, gates_from_memory: true, providers })?;
     let ours = Server::of(&running).await?;
-    let template = if at_stripe { events::stripe() } else { events::chargebee() };
+    let template = from.template();
     let mut requests = Requests::default();
     for number in 0..count {
-        let body = template.fill(&rows::own(number).news(u64::try_from(number)?, 2, 5, GROWTH));
-        match at_stripe {
-            true => events::push_stripe(&mut requests, &body),
-            false => events::push_chargebee(&mut requests, &body),
-        }
+        let event = u64::try_from(number)?;
+        from.push(&mut requests, event, &template.fill(&ids(number).news(event, 2, 5, GROWTH)));
     }
     let watch = Arc::new(Watch::default());
     let sending = watch.clone();
@@ -82,7 +74,7 @@ async fn delivery_to_gate(
     let answered = percentile(&mut outcome.latencies, 99);
     let line = |what: &str, percent, bar, note: String, seen: &mut Vec<u64>| Line {
         work: "lag",
-        what: format!("{from}: delivery to open gate, {RATE}/s: {what}"),
+        what: format!("{}: delivery to open gate, {RATE}/s: {what}", from.name()),
         engine: database.name,
         value: percentile(seen, percent),
         unit: Unit::Microseconds,
@@ -141,12 +133,14 @@ async fn person_meanwhile(plan: &Plan, engine_kind: Engine, report: &mut Report)
     let providers = Providers { url: sandbox.url().to_owned(), requests_per_minute: PER_MINUTE };
     let running = engine(&database.db, &Wish { workers: true, providers, ..Wish::default() })?;
     let ours = Server::of(&running).await?;
-    let template = events::chargebee();
+    let from = Sender::Chargebee;
+    let template = from.template();
     let mut requests = Requests::default();
     for number in 0..count {
-        let mut news = rows::seeded(number).news(u64::try_from(number)?, 2, 5, GROWTH);
+        let event = u64::try_from(number)?;
+        let mut news = rows::seeded(number).news(event, 2, 5, GROWTH);
         news.scheduled = true;
-        events::push_chargebee(&mut requests, &template.fill(&news));
+        from.push(&mut requests, event, &template.fill(&news));
     }
     load::send(ours.address, Arc::new(requests), plan.connections, Pace::PerSecond(RATE), None).await?;
 

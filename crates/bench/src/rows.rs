@@ -41,11 +41,6 @@ pub(crate) fn own(number: usize) -> Ids {
     }
 }
 
-/// The same, paying at Stripe.
-pub(crate) fn at_stripe(number: usize) -> Ids {
-    Ids { provider: tollkeeper_stripe::NAME, ..own(number) }
-}
-
 /// Organizations as the sandbox numbers the ones it is seeded with.
 pub(crate) fn seeded(number: usize) -> Ids {
     let number = number + 1;
@@ -131,12 +126,12 @@ impl Ids {
 pub(crate) async fn seed(
     db: &Db,
     numbers: Range<usize>,
-    ids: fn(usize) -> Ids,
+    ids: impl Fn(usize) -> Ids + Sync,
     price: &'static str,
 ) -> anyhow::Result<()> {
     for begin in numbers.clone().step_by(AT_ONCE) {
         let chunk = begin..numbers.end.min(begin + AT_ONCE);
-        let chunk = &chunk;
+        let (chunk, ids) = (&chunk, &ids);
         db.write(|tx| {
             Box::pin(async move {
                 for ids in chunk.clone().map(ids) {
