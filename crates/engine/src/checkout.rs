@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use tollkeeper_core::{
     account::Account,
-    ids::{OrganizationId, SubscriptionId},
+    ids::{OrganizationId, ProviderCustomerId, SubscriptionId},
     ports::{Billing, CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, ProviderError},
     reduce,
     status::Status,
@@ -100,14 +100,16 @@ impl Tollkeeper {
     /// Finds the open attempt of the same choice or writes one down. `None`: something was in the way and is not any
     /// more.
     async fn claim(&self, account: &Account, choice: &Choice, cause: &Cause) -> Result<Option<SubscriptionId>, Error> {
-        let id = &account.organization.id;
         let now = self.now();
-        let open = account
-            .subscriptions
-            .iter()
-            .find(|row| row.plan_group == choice.group && row.status == Status::Future && row.checkout.is_some());
-        if let Some(row) = open {
-            return self.look_at_open(id, row, choice, cause).await;
+        // Of one group there is one page at a time, and of all groups none in another currency: paid, it would leave the
+        // organization with two. Stripe takes such a page for a reason to refuse the next.
+        let in_the_way = |row: &&Subscription| {
+            let checkout = row.checkout.as_ref().filter(|_| row.status == Status::Future);
+            checkout
+                .is_some_and(|open| row.plan_group == choice.group || open.params.currency != choice.params.currency)
+        };
+        if let Some(row) = account.subscriptions.iter().find(in_the_way) {
+            return self.look_at_open(account, row, choice, cause).await;
         }
         let row = self.attempt(account, choice, now);
         let transition = reduce::begin_checkout(account, row.clone(), &self.catalog(), now);
@@ -125,18 +127,20 @@ impl Tollkeeper {
     /// up, or paid without our having heard of it.
     async fn look_at_open(
         &self,
-        id: &OrganizationId,
+        account: &Account,
         row: &Subscription,
         choice: &Choice,
         cause: &Cause,
     ) -> Result<Option<SubscriptionId>, Error> {
+        let id = &account.organization.id;
         let Some(checkout) = &row.checkout else { return Ok(None) };
         let open = row.is_open_checkout(self.now());
-        let wanted = open && checkout.params.same_choice(&choice.params);
+        let wanted = open && row.plan_group == choice.group && checkout.params.same_choice(&choice.params);
         let Some(reference) = &checkout.reference else {
             if wanted {
                 return Ok(Some(row.id.clone()));
             }
+            self.shut_unheard(account, row, cause).await?;
             self.give_up_unlinked(id, &row.id, cause).await?;
             return Ok(None);
         };
@@ -231,23 +235,16 @@ impl Tollkeeper {
             let customer = account
                 .customer(&row.provider)
                 .ok_or_else(|| Error::conflict("no_customer", "the customer went away while the checkout began"))?;
-            if checkout.tries > 0 {
-                // An earlier try may have succeeded without our learning of it.
-                let since = checkout.expires_at.minus(UNLINKED);
-                match billing.find_checkout(row_id, customer, since).await? {
-                    Some(page) if page.state == CheckoutState::Open => {
-                        return self.link(id, row_id, &page, cause).await;
+            match unheard(billing.as_ref(), row, customer).await? {
+                Some(page) if page.state == CheckoutState::Open => return self.link(id, row_id, &page, cause).await,
+                Some(page) if page.state == CheckoutState::Completed => {
+                    if let Some(bought) = page.provider_subscription_id.or_else(|| billing.subscription_id_for(row_id))
+                    {
+                        self.refresh(id, &row.provider, &bought, cause).await?;
+                        continue;
                     }
-                    Some(page) if page.state == CheckoutState::Completed => {
-                        if let Some(bought) =
-                            page.provider_subscription_id.or_else(|| billing.subscription_id_for(row_id))
-                        {
-                            self.refresh(id, &row.provider, &bought, cause).await?;
-                            continue;
-                        }
-                    }
-                    Some(_) | None => {}
                 }
+                Some(_) | None => {}
             }
             let tries = checkout.tries + 1;
             self.note(id, row_id, cause, "the provider is asked for the page", |checkout| checkout.tries = tries)
@@ -347,6 +344,24 @@ impl Tollkeeper {
         Ok(())
     }
 
+    /// Shuts a page that was made without our learning of it, or takes in what was paid there.
+    pub(crate) async fn shut_unheard(&self, account: &Account, row: &Subscription, cause: &Cause) -> Result<(), Error> {
+        let Some(customer) = account.customer(&row.provider) else { return Ok(()) };
+        let billing = self.billing(&row.provider)?;
+        match unheard(billing.as_ref(), row, customer).await? {
+            Some(page) if page.state == CheckoutState::Open => {
+                billing.expire_checkout(&page.reference).await?;
+            }
+            Some(page) if page.state == CheckoutState::Completed => {
+                if let Some(bought) = page.provider_subscription_id.or_else(|| billing.subscription_id_for(&row.id)) {
+                    self.refresh(&account.organization.id, &row.provider, &bought, cause).await?;
+                }
+            }
+            Some(_) | None => {}
+        }
+        Ok(())
+    }
+
     /// Ends an attempt that has no page yet. One that got its page meanwhile is left alone: that page must be looked
     /// at.
     async fn give_up_unlinked(&self, id: &OrganizationId, row: &SubscriptionId, cause: &Cause) -> Result<(), Error> {
@@ -425,8 +440,26 @@ fn no_live(account: &Account, group: &str) -> Result<(), Error> {
     }
 }
 
+/// The page of an attempt that has none as far as we know, but was asked for: an earlier try may have succeeded without
+/// our learning of it.
+async fn unheard(
+    billing: &dyn Billing,
+    row: &Subscription,
+    customer: &ProviderCustomerId,
+) -> Result<Option<CheckoutPage>, Error> {
+    let asked = row.checkout.as_ref().filter(|checkout| checkout.tries > 0 && checkout.reference.is_none());
+    let Some(checkout) = asked else { return Ok(None) };
+    Ok(billing.find_checkout(&row.id, customer, checkout.expires_at.minus(UNLINKED)).await?)
+}
+
 /// A refusal to make a page, in words that say what to do where we know.
 pub(crate) fn refused(error: ProviderError) -> Error {
+    if error.code.as_deref() == Some("currency_mismatch") {
+        return Error::conflict(
+            "currency_mismatch",
+            "The billing provider refuses this currency: the price is not sold in it there, or the customer has something in another one. Compare the catalog with the provider, and look at what the customer has there",
+        );
+    }
     if error.code.as_deref() == Some("no_applicable_gateway") {
         return Error::conflict(
             "no_applicable_gateway",

@@ -58,6 +58,12 @@ impl Tollkeeper {
             tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a duplicate could not be ended yet");
             return self.look_again_later(organization, id).await;
         }
+        if row.status == Status::Future
+            && let Err(error) = self.shut_unheard(&account, row, &cause::time()).await
+        {
+            tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "whether a page was made could not be asked");
+            return self.look_again_later(organization, id).await;
+        }
         let bought = match &row.provider_subscription_id {
             Some(bought) => Some(bought.clone()),
             // A checkout that is about to expire may have been paid at the last moment.

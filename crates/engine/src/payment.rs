@@ -47,10 +47,13 @@ impl Tollkeeper {
         let id = actor.organization_id();
         let cause = cause::api(format!("pay by {}", actor.user_id));
         let account = self.ensure_organization(id).await?;
-        let basket = basket(self.settings(), &self.catalog(), &account, &request.items)?;
+        let choose = |account: &Account| basket(self.settings(), &self.catalog(), account, &request.items);
+        choose(&account)?;
         let (success_url, cancel_url) =
             redirects(self.settings(), request.success_url.as_deref(), request.cancel_url.as_deref())?;
         let account = self.payer(actor, &cause).await?;
+        // Again, on the account as it is now: somebody may have pinned a currency meanwhile.
+        let basket = choose(&account)?;
         let provider = &account.organization.billing_provider;
         let billing = self.billing(provider)?;
         let customer = account

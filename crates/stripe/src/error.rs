@@ -16,6 +16,9 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// A longer `Retry-After` is taken for this: nobody's limit lasts longer, and nothing shall wait for years.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
+/// Our code for a currency in which this price is not sold, or this customer cannot buy.
+const CURRENCY: &str = "currency_mismatch";
+
 /// Our code for an account that cannot charge anybody.
 const NO_GATEWAY: &str = "no_applicable_gateway";
 
@@ -88,7 +91,13 @@ impl Attempt {
         let kind = self.kind(&refusal, said.as_ref());
         let mut error = match said {
             Some(said) => {
-                let code = if cannot_charge(&said) { Some(NO_GATEWAY.to_owned()) } else { said.code.map(limited) };
+                let code = if cannot_charge(&said) {
+                    Some(NO_GATEWAY.to_owned())
+                } else if is_about_currency(&said) {
+                    Some(CURRENCY.to_owned())
+                } else {
+                    said.code.map(limited)
+                };
                 ProviderError { code, ..self.error(kind, presentable(said.message.as_deref().unwrap_or_default())) }
             }
             None => self.error(kind, "the answer was not Stripe's own"),
@@ -151,6 +160,12 @@ fn wait(retry_after: Option<&str>) -> Duration {
 /// Whether the account is not activated for charges. Source: the error codes of the official client.
 fn cannot_charge(said: &wire::Refused) -> bool {
     said.code.as_deref() == Some("testmode_charges_only")
+}
+
+/// Whether a currency was refused. Reported by users: these two refusals carry no code, so that only their words tell.
+fn is_about_currency(said: &wire::Refused) -> bool {
+    let words = said.message.as_deref().unwrap_or_default();
+    ["cannot combine currencies", "match the expected currency"].iter().any(|part| words.contains(part))
 }
 
 /// A code of sensible length.

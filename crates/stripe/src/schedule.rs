@@ -137,8 +137,10 @@ fn repeated(form: Form, phase: &Phase, end: Timestamp) -> Form {
     })
 }
 
-/// Adds what both phases have in common.
+/// Adds what both phases have in common. A phase that names no currency may be taken for one in the first currency of its
+/// prices: a subscription in another one would be refused then.
 fn kept(form: Form, row: usize, phase: &Phase) -> Form {
+    let form = form.set_some(format!("phases[{row}][currency]"), phase.currency.as_ref());
     let form = discounts(form, &format!("phases[{row}]"), phase.discounts.as_deref());
     let rates: Vec<&str> = phase.default_tax_rates.iter().flatten().map(|rate| rate.id()).collect();
     form.list(&format!("phases[{row}][default_tax_rates]"), &rates)

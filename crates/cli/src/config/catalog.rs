@@ -17,23 +17,35 @@ use super::{
     vars::Vars,
 };
 
+/// Where one id is sold in several currencies.
+const SELLS_IN_SEVERAL: &str = tollkeeper_stripe::NAME;
+
+/// What holds where nothing else is said.
+#[derive(Clone, Copy)]
+pub(super) struct Usual<'a> {
+    pub(super) provider: &'a str,
+    pub(super) currency: Option<Currency>,
+}
+
 /// Reads the catalog; `policy` is `[policy]`. Whatever is wrong goes to `problems`.
 pub(super) fn read(
     root: &Section<'_>,
     policy: &Section<'_>,
     vars: &Vars,
-    provider: &str,
+    usual: Usual<'_>,
     problems: &Problems,
 ) -> Catalog {
     let policy = read_policy(root, policy);
     let mut plans: Vec<_> =
         root.named("plans").into_iter().map(|(name, section)| plan(name, section, problems)).collect();
-    let addons = root.named("addons").into_iter().map(|(name, section)| addon(name, section, problems)).collect();
+    let addons: Vec<_> =
+        root.named("addons").into_iter().map(|(name, section)| addon(name, section, problems)).collect();
     let mut default_plan = root.text("default_plan").map(PlanName::from);
     if plans.is_empty() {
-        plans = from_vars(vars, provider, problems);
+        plans = from_vars(vars, usual, problems);
         default_plan = default_plan.or_else(|| plans.first().map(|plan| plan.name.clone()));
     }
+    one_currency_each(&plans, &addons, problems);
     Catalog::new(plans, addons, default_plan, policy).unwrap_or_else(|found| {
         found.into_iter().for_each(|problem| problems.add(problem.path, problem.problem));
         Catalog::default()
@@ -154,8 +166,22 @@ fn prices(section: &Section<'_>, sells: Sells, problems: &Problems) -> Vec<Price
     prices
 }
 
+/// Refuses one id in several currencies where the provider gives each currency a price of its own.
+fn one_currency_each(plans: &[Plan], addons: &[Addon], problems: &Problems) {
+    let sections = plans.iter().map(|it| (format!("plans.{}", it.name), &it.prices));
+    for (section, prices) in sections.chain(addons.iter().map(|it| (format!("addons.{}", it.name), &it.prices))) {
+        for (n, price) in prices.iter().enumerate().filter(|(_, price)| price.provider.as_str() != SELLS_IN_SEVERAL) {
+            if prices[..n].iter().any(|other| other.provider == price.provider && other.id == price.id) {
+                let cure = format!("at {} a price has one currency: name the price of the other one", price.provider);
+                problems.add(format!("{section}.prices[{n}].id"), format!("`{}` is used twice; {cure}", price.id));
+            }
+        }
+    }
+}
+
 /// Without a catalog file there are two plans: free, and pro, whose price the cookbooks' variables name.
-fn from_vars(vars: &Vars, provider: &str, problems: &Problems) -> Vec<Plan> {
+fn from_vars(vars: &Vars, usual: Usual<'_>, problems: &Problems) -> Vec<Plan> {
+    let provider = usual.provider;
     let mut ids: Vec<(&str, String)> = Vec::new();
     let names = PRO_PRICES.into_iter().chain([(tollkeeper_chargebee::NAME, "CHARGEBEE_PLAN_ITEM_PRICE_ID")]);
     for id in names.filter_map(|(provider, name)| Some((provider, vars.get(&[name], problems)?))) {
@@ -177,12 +203,14 @@ fn from_vars(vars: &Vars, provider: &str, problems: &Problems) -> Vec<Plan> {
             Interval::Month
         }
     };
-    let amount = vars.get(&["PRO_PRICE_DISPLAY"], problems).map_or(0, |text| minor_units(&text));
+    let display = vars.get(&["PRO_PRICE_DISPLAY"], problems).unwrap_or_default();
+    let amount = minor_units(&display);
+    let currency = currency_of(&display).or(usual.currency).unwrap_or_else(dollars);
     let price = |(provider, id): (&str, String)| Price {
         id: id.into(),
         provider: provider.into(),
         interval,
-        currency: dollars(),
+        currency,
         amount,
         per_seat: false,
     };
@@ -209,6 +237,15 @@ fn minor_units(display: &str) -> i64 {
     format!("{whole}{cents}").parse().unwrap_or(0)
 }
 
+/// The currency that a display price names, by its code or by a sign that only one has: a dollar sign has many.
+fn currency_of(display: &str) -> Option<Currency> {
+    let words = display.split(|c: char| !c.is_ascii_alphabetic());
+    let code = words.filter(|word| word.chars().all(|c| c.is_ascii_uppercase())).find_map(|word| word.parse().ok());
+    let signs = [('€', "EUR"), ('£', "GBP")];
+    let sign = signs.iter().find(|(sign, _)| display.contains(*sign));
+    code.or_else(|| sign.and_then(|(_, code)| code.parse().ok()))
+}
+
 fn dollars() -> Currency {
     "USD".parse().expect("USD is a currency")
 }
@@ -220,12 +257,30 @@ fn capitalized(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::minor_units;
+    use super::{currency_of, minor_units};
 
     #[test]
     fn a_display_price_reads_as_minor_units() {
         for (text, amount) in [("$29", 2_900), ("€29.50", 2_950), ("29.5 USD", 2_950), ("free", 0), ("", 0)] {
             assert_eq!(minor_units(text), amount, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_display_price_names_its_currency() {
+        for (text, currency) in [
+            ("$29", None),
+            ("€29.50", Some("EUR")),
+            ("29 €", Some("EUR")),
+            ("£9 / month", Some("GBP")),
+            ("CHF 29", Some("CHF")),
+            ("$29 CAD", Some("CAD")),
+            ("29.5 USD", Some("USD")),
+            ("A$29", None),
+            ("free", None),
+            ("29", None),
+        ] {
+            assert_eq!(currency_of(text).as_ref().map(|currency| currency.as_str()), currency, "{text}");
         }
     }
 }

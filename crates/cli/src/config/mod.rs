@@ -84,14 +84,15 @@ impl Config {
             let provider = billing::provider(vars, problems);
             let providers = billing::Providers::read(&root);
             let policy = root.section("policy");
-            let catalog = catalog::read(&root, &policy, vars, provider, problems);
+            let currency = default_currency(&root, problems);
+            let catalog = catalog::read(&root, &policy, vars, catalog::Usual { provider, currency }, problems);
             let section = root.section("identity");
             let mut scalekit = identity::scalekit(&section, vars, problems);
             let defaults = Settings::new(provider.into(), server.app_url);
             let settings = Settings {
                 billing_roles: identity::billing_roles(&section, problems).unwrap_or(defaults.billing_roles),
                 users_are_organizations: scalekit.organization_claim == ["sub"],
-                default_currency: default_currency(&root, problems).unwrap_or(defaults.default_currency),
+                default_currency: currency.unwrap_or(defaults.default_currency),
                 default_prices: billing::default_prices(vars, &catalog, problems),
                 allowed_origins: server.allowed_origins,
                 requests_per_minute: providers.requests_per_minute,

@@ -188,6 +188,26 @@ fn a_misspelled_or_mistyped_setting_is_named_with_its_path() {
 }
 
 #[test]
+fn only_stripe_sells_one_id_in_several_currencies() {
+    let file = |provider: &str| {
+        format!(
+            "[plans.growth]
+            prices = [
+                {{ provider = '{provider}', id = 'a', interval = 'month', currency = 'USD', amount = 1 }},
+                {{ provider = '{provider}', id = 'a', interval = 'month', currency = 'EUR', amount = 1 }},
+            ]"
+        )
+    };
+    let found = problems(&good(), &file("chargebee")).join("\n");
+    assert!(
+        found.contains("plans.growth.prices[1].id: `a` is used twice; at chargebee a price has one currency"),
+        "{found}"
+    );
+    let found = problems(&good(), &file("stripe")).join("\n");
+    assert!(!found.contains("used twice"), "{found}");
+}
+
+#[test]
 fn a_value_may_come_from_a_variable_and_its_absence_is_told() {
     let file = "
         [plans.growth]

@@ -45,3 +45,33 @@ both_providers! {
         assert_eq!(Answer::of(world.client.get(format!("{}/readyz", server.url))).await.status, 200);
     }
 }
+
+/// A price that is not in dollars, and nothing says so but what is shown.
+#[tokio::test]
+async fn the_paid_plan_may_be_sold_in_another_currency_only() {
+    let world = World::of(Provider::Stripe).await;
+    let form =
+        [("currency", "eur"), ("unit_amount", "2900"), ("recurring[interval]", "month"), ("product_data[name]", "Pro")];
+    let price = world.client.post(format!("{}/v1/prices", world.url)).bearer_auth(&world.env["STRIPE_SECRET_KEY"]);
+    let price = Answer::of(price.form(&form)).await.ok();
+    let config = world.folder.path().join("small.toml");
+    fs::write(&config, "").unwrap();
+    let env = [
+        ("TOLLKEEPER_CONFIG", config.to_str().unwrap()),
+        ("STRIPE_PRO_PRICE_ID", price["id"].as_str().unwrap()),
+        ("PRO_PRICE_DISPLAY", "€29"),
+    ];
+    let database = format!("sqlite://{}", world.folder.path().join("t.db").display());
+    let server = world.serve_with(world.app, &database, &[], &env).await;
+    let admin = world.admin(&server, &world.organization("Acme Inc").await).await;
+    world.pay(&admin.create(json!({})).await.ok()["url"]).await;
+    let row = admin.subscription_is("active").await;
+    assert_eq!((&row["plan"], &row["items"][0]["currency"]), (&json!("pro"), &json!("EUR")), "{row}");
+    server.stop().await;
+    // Without a word about it, what the provider says is told.
+    let server = world.serve_with(world.app, &database, &[], &env[..2]).await;
+    let other = world.admin(&server, &world.organization("Bolt Inc").await).await;
+    let refused = other.create(json!({})).await;
+    assert_eq!((refused.status, refused.code()), (409, "currency_mismatch"), "{}", refused.body);
+    server.stop().await;
+}

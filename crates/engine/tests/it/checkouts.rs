@@ -6,12 +6,13 @@ use tollkeeper::Error;
 use tollkeeper_core::{
     ports::{CheckoutState, ErrorKind, ProviderError},
     status::Status,
+    time::Clock as _,
 };
 use tollkeeper_testkit::both_engines;
 
 use crate::{
     play::{Outcome, Stop},
-    world::{ORG, World, actor, choice, code},
+    world::{ORG, World, actor, choice, code, until},
 };
 
 /// An engine dies while the provider makes the page; its lease is left behind.
@@ -95,6 +96,26 @@ both_engines! {
         let rows = world.account(ORG).await.subscriptions;
         assert_eq!(rows.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Expired, Status::Future]);
         assert_eq!(rows[1].id, started.subscription_id);
+        assert_eq!(world.billing.page(&rows[0].id).0.state, CheckoutState::Dead, "nobody can pay what nobody hears of");
+    }
+
+    async fn a_page_nobody_heard_of_is_shut_when_its_attempt_is_over(db: TestDb) {
+        let world = World::new(&db).await;
+        crash_while_the_page_is_made(&world).await;
+        let row = world.account(ORG).await.subscriptions[0].clone();
+        world.pass(row.checkout.unwrap().expires_at.since(world.clock.now()));
+        until("its end", async || world.status(ORG, &row.id).await == Status::Expired).await;
+        assert_eq!(world.billing.page(&row.id).0.state, CheckoutState::Dead);
+    }
+
+    async fn a_page_nobody_heard_of_that_was_paid_is_taken_in_instead_of_another_choice(db: TestDb) {
+        let world = World::idle(&db).await;
+        crash_while_the_page_is_made(&world).await;
+        let row = world.account(ORG).await.subscriptions[0].id.clone();
+        world.billing.pay(&row);
+        let refused = world.create(ORG, "growth").await.unwrap_err();
+        assert_eq!(code(&refused), "active_subscription_exists");
+        assert_eq!(world.status(ORG, &row).await, Status::Active);
     }
 
     async fn a_page_found_after_a_crash_may_be_paid_already(db: TestDb) {

@@ -111,6 +111,28 @@ both_engines! {
         assert_eq!((asked_in(&world, &dollars), asked_in(&world, &euros)), ("USD".into(), "EUR".into()));
     }
 
+    async fn a_page_in_another_currency_is_shut_whatever_its_group(db: TestDb) {
+        let world = World::new(&db).await;
+        let dollars = start(&world, &choice("care")).await;
+        let euros = start(&world, &in_currency("bronze", "EUR")).await;
+        assert_eq!(world.billing.page(&dollars.subscription_id).0.state, CheckoutState::Dead);
+        assert_eq!(world.billing.page(&euros.subscription_id).0.state, CheckoutState::Open);
+        // Groups in one currency do not disturb each other.
+        let world = World::new(&db).await;
+        let one = world.create("org_2", "care").await.unwrap();
+        let other = world.create("org_2", "bronze").await.unwrap();
+        for started in [one, other] {
+            assert_eq!(world.billing.page(&started.subscription_id).0.state, CheckoutState::Open);
+        }
+    }
+
+    async fn a_provider_that_refuses_a_currency_is_told_apart(db: TestDb) {
+        let world = World::new(&db).await;
+        world.billing.next("start_checkout", Outcome::Coded(ErrorKind::Rejected, "currency_mismatch"));
+        assert_eq!(refused(&world, &in_currency("bronze", "EUR")).await, (None, "currency_mismatch".into()));
+        start(&world, &in_currency("bronze", "EUR")).await;
+    }
+
     async fn a_checkout_that_is_asked_for_again_is_asked_for_in_the_same_currency(db: TestDb) {
         let world = World::new(&db).await;
         world.billing.next("start_checkout", Outcome::Fail(ErrorKind::OutcomeUnknown));
@@ -182,6 +204,6 @@ both_engines! {
         assert_eq!(row.checkout.unwrap().params.currency.as_str(), "EUR");
         world.billing.confirm();
         world.engine().land(&row.id).await.unwrap();
-        assert_eq!(world.row(ORG, &row.id).await.items[0].currency.unwrap().as_str(), "EUR");
+        assert_eq!(world.row(ORG, &row.id).await.plan.unwrap().as_str(), "bronze");
     }
 }

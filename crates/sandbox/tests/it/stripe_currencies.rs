@@ -37,6 +37,7 @@ async fn a_checkout_in_one_of_them_becomes_a_subscription_in_it() {
     let customer = world.stripe_customer().await;
     let dollars = world.session(&customer, &price, "2", &[]).await;
     assert_eq!((&dollars["currency"], &dollars["amount_total"]), (&json!("usd"), &json!(2_000)));
+    let customer = world.stripe_customer().await;
     let euros = world.session(&customer, &price, "2", &[("currency", "eur"), ("expand[]", "line_items")]).await;
     assert_eq!((&euros["currency"], &euros["amount_total"]), (&json!("eur"), &json!(1_800)));
     let line = &euros["line_items"]["data"][0];
@@ -90,19 +91,23 @@ async fn a_change_is_previewed_made_and_scheduled_in_the_subscriptions_currency(
         assert!(text(&line["description"]).contains("at EUR "), "{line}");
     }
 
-    // Nobody says the currency of a phase: it is the subscription's.
+    // A phase that names no currency is in the first one of its price.
     let schedule = world.post("/v1/subscription_schedules", &[("from_subscription", &id)]).await;
     let (start, end) = (schedule["phases"][0]["start_date"].to_string(), schedule["phases"][0]["end_date"].to_string());
-    let phases = [
+    let mut phases = vec![
         ("end_behavior", "release"),
         ("phases[0][start_date]", start.as_str()),
         ("phases[0][end_date]", &end),
+        ("phases[0][currency]", "eur"),
         ("phases[0][items][0][price]", &large),
         ("phases[0][items][0][quantity]", "2"),
         ("phases[1][items][0][price]", &small),
         ("phases[1][items][0][quantity]", "2"),
     ];
     let path = format!("/v1/subscription_schedules/{}", text(&schedule["id"]));
+    let (status, error) = world.refused(Method::POST, &path, &phases).await;
+    assert_eq!((status, &error["param"]), (400, &json!("phases[1][currency]")), "{error}");
+    phases.push(("phases[1][currency]", "eur"));
     let schedule = world.post(&path, &phases).await;
     for phase in schedule["phases"].as_array().unwrap() {
         assert_eq!(phase["currency"], "eur");
@@ -156,4 +161,50 @@ async fn a_currency_that_a_price_lacks_is_refused() {
         let words = "The price specified only supports `usd`, `eur`. This doesn't match the expected currency: `gbp`.";
         assert_eq!(error["message"], words);
     }
+}
+
+#[tokio::test]
+async fn one_customer_has_one_currency_at_a_time() {
+    let world = World::start().await;
+    let price = price(&world, "1000", "900", true).await;
+    let customer = world.stripe_customer().await;
+    let session = |currency: &'static str| {
+        [
+            ("mode", "subscription"),
+            ("customer", customer.as_str()),
+            ("currency", currency),
+            ("line_items[0][price]", price.as_str()),
+            ("line_items[0][quantity]", "1"),
+            ("success_url", "http://app.invalid/done"),
+        ]
+    };
+    let refused = async |path: &str, pairs: &[(&str, &str)]| {
+        let (status, error) = world.refused(Method::POST, path, pairs).await;
+        assert_eq!((status, &error["code"]), (400, &Value::Null), "{error}");
+        assert!(text(&error["message"]).starts_with("You cannot combine currencies on a single customer."), "{error}");
+    };
+    // A page that is open is enough, and another one in the same currency is fine.
+    let open = world.post("/v1/checkout/sessions", &session("usd")).await;
+    world.post("/v1/checkout/sessions", &session("usd")).await;
+    refused("/v1/checkout/sessions", &session("eur")).await;
+    let other = world.stripe_customer().await;
+    let others: Vec<_> =
+        session("eur").iter().map(|(name, value)| (*name, if *name == "customer" { &other } else { *value })).collect();
+    world.post("/v1/checkout/sessions", &others).await;
+
+    let sessions = world.look("/v1/checkout/sessions", &[("customer", &customer), ("status", "open")]).await;
+    for row in sessions["data"].as_array().unwrap() {
+        world.post(&format!("/v1/checkout/sessions/{}/expire", text(&row["id"])), &[]).await;
+    }
+    assert_eq!(text(&open["currency"]), "usd");
+    let euros = world.post("/v1/checkout/sessions", &session("eur")).await;
+    world.done("/sandbox/hosted/complete", json!({ "url": euros["url"], "card": PAYS })).await;
+    refused("/v1/checkout/sessions", &session("usd")).await;
+    let direct = [("customer", customer.as_str()), ("items[0][price]", &price), ("currency", "usd")];
+    refused("/v1/subscriptions", &direct).await;
+
+    // What is over stands in nobody's way.
+    let euros = world.look(&format!("/v1/checkout/sessions/{}", text(&euros["id"])), &[]).await;
+    world.stripe(Method::DELETE, &format!("/v1/subscriptions/{}", text(&euros["subscription"])), &[]).await;
+    world.post("/v1/checkout/sessions", &session("usd")).await;
 }

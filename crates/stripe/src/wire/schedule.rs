@@ -34,6 +34,7 @@ pub(crate) struct Span {
 pub(crate) struct Phase {
     pub(crate) start_date: i64,
     pub(crate) trial_end: Option<i64>,
+    pub(crate) currency: Option<String>,
     #[serde(default)]
     pub(crate) items: Vec<PhaseItem>,
     pub(crate) discounts: Option<Vec<PhaseDiscount>>,

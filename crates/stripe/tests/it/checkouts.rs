@@ -170,6 +170,19 @@ async fn a_trial_too_short_for_a_date_is_asked_for_in_days() {
 }
 
 #[tokio::test]
+async fn a_currency_that_is_refused_has_a_code_of_ours() {
+    for words in [
+        "You cannot combine currencies on a single customer. This customer has an active subscription with currency usd.",
+        "The price specified only supports `eur`. This doesn't match the expected currency: `usd`.",
+    ] {
+        let said = json!({ "error": { "type": "invalid_request_error", "message": words } });
+        let fake = Fake::playing([answer(400, &said)]).await;
+        let error = fake.stripe.start_checkout(&request()).await.unwrap_err();
+        assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::Rejected, Some("currency_mismatch")), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_that_cannot_charge_and_an_id_that_does_not_fit_are_told() {
     let fake = Fake::playing([
         refusal(400, "invalid_request_error", "testmode_charges_only"),

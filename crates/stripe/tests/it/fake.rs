@@ -45,8 +45,8 @@ pub(crate) fn subscription(members: Value) -> Value {
 
 /// A schedule that holds `sub_1`, with this after the current phase.
 pub(crate) fn schedule(next: &[Value]) -> Value {
-    let current = serde_json::json!({ "start_date": 100, "end_date": 900, "discounts": [{ "discount": "di_1" }],
-        "items": [{ "price": "growth", "quantity": 5 }] });
+    let current = serde_json::json!({ "start_date": 100, "end_date": 900, "currency": "usd",
+        "discounts": [{ "discount": "di_1" }], "items": [{ "price": "growth", "quantity": 5 }] });
     let phases: Vec<_> = std::iter::once(current).chain(next.iter().cloned()).collect();
     serde_json::json!({ "id": "sub_sched_1", "object": "subscription_schedule", "status": "active",
         "current_phase": { "start_date": 100, "end_date": 900 }, "phases": phases })

@@ -229,7 +229,10 @@ impl Account {
                 let message = "You must provide at least one recurring price in `subscription` mode.";
                 return Err(Refusal::wrong_value("line_items", message));
             }
-            self.check_items(&recurring, currency.as_deref())?;
+            let (_, agreed) = self.check_items(&recurring, currency.as_deref())?;
+            if let Some(customer) = new.customer {
+                self.check_currency(&self.customers[customer].id, &agreed)?;
+            }
         } else if !recurring.is_empty() {
             let message = "You specified `payment` mode but passed a recurring price. Either switch to `subscription` \
                            mode or use only one-time prices.";

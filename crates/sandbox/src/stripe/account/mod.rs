@@ -12,6 +12,7 @@ pub(crate) mod clocks;
 pub(crate) mod collection;
 mod completion;
 pub(crate) mod creation;
+mod currencies;
 pub(crate) mod customers;
 pub(crate) mod cycle;
 pub(crate) mod dunning;

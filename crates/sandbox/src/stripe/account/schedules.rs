@@ -163,14 +163,21 @@ impl Account {
     }
 
     /// Phases with their instants, each one beginning where the one before ends. The currency of a subscription that runs
-    /// cannot change: phases that name none are in `currency`.
-    fn phases(&self, phases: Vec<NewPhase>, start: i64, currency: Option<&str>) -> Outcome<Vec<Phase>> {
+    /// cannot change. A phase that names none is in the first currency of its prices: reported by users, of a call that
+    /// named none for a customer with another currency, and assumed for schedules.
+    fn phases(&self, phases: Vec<NewPhase>, start: i64, runs_in: Option<&str>) -> Outcome<Vec<Phase>> {
         if phases.is_empty() {
             return Err(Refusal::parameter_missing("phases"));
         }
         let mut made: Vec<Phase> = Vec::new();
         for (index, phase) in phases.into_iter().enumerate() {
-            let (interval, currency) = self.check_items(&phase.items, phase.currency.as_deref().or(currency))?;
+            let (interval, currency) = self.check_items(&phase.items, phase.currency.as_deref())?;
+            if let Some(known) = runs_in.filter(|known| *known != currency) {
+                let message = format!(
+                    "The currency of the selected prices ({currency}) does not match the customer currency ({known})."
+                );
+                return Err(Refusal::wrong_value(format!("phases[{index}][currency]"), message));
+            }
             let follows = made.last().map_or(start, |before| before.end_date);
             let start_date = phase.start_date.unwrap_or(follows);
             if index > 0 && start_date != follows {

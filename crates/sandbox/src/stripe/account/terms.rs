@@ -16,7 +16,8 @@ const LONGEST_TRIAL: i64 = 2 * 366 * DAY;
 impl Account {
     /// What is not allowed in a new subscription.
     pub(super) fn check_new(&self, new: &NewSubscription, act: Act) -> Outcome<()> {
-        self.check_items(&new.items, new.currency.as_deref())?;
+        let (_, currency) = self.check_items(&new.items, new.currency.as_deref())?;
+        self.check_currency(&self.customers[new.customer].id, &currency)?;
         for (index, item) in new.add_invoice_items.iter().enumerate() {
             let param = format!("add_invoice_items[{index}][price]");
             let price = self.live_price(&item.price, &param)?;
