@@ -449,7 +449,11 @@ async fn unheard(
 ) -> Result<Option<CheckoutPage>, Error> {
     let asked = row.checkout.as_ref().filter(|checkout| checkout.tries > 0 && checkout.reference.is_none());
     let Some(checkout) = asked else { return Ok(None) };
-    Ok(billing.find_checkout(&row.id, customer, checkout.expires_at.minus(UNLINKED)).await?)
+    match billing.find_checkout(&row.id, customer, checkout.expires_at.minus(UNLINKED)).await {
+        // The customer is gone, and its pages with it.
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        found => Ok(found?),
+    }
 }
 
 /// A refusal to make a page, in words that say what to do where we know.

@@ -58,11 +58,15 @@ impl Tollkeeper {
             tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "a duplicate could not be ended yet");
             return self.look_again_later(organization, id).await;
         }
-        if row.status == Status::Future
-            && let Err(error) = self.shut_unheard(&account, row, &cause::time()).await
-        {
-            tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "whether a page was made could not be asked");
-            return self.look_again_later(organization, id).await;
+        if row.status == Status::Future {
+            match self.shut_unheard(&account, row, &cause::time()).await {
+                Ok(()) => {}
+                Err(error @ Error::Store(_)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, organization.id = %organization, subscription.id = %id, "whether a page was made could not be asked");
+                    return self.look_again_later(organization, id).await;
+                }
+            }
         }
         let bought = match &row.provider_subscription_id {
             Some(bought) => Some(bought.clone()),

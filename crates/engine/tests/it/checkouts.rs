@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tollkeeper::Error;
 use tollkeeper_core::{
     ports::{CheckoutState, ErrorKind, ProviderError},
+    reduce::RECHECK,
     status::Status,
     time::Clock as _,
 };
@@ -103,9 +104,23 @@ both_engines! {
         let world = World::new(&db).await;
         crash_while_the_page_is_made(&world).await;
         let row = world.account(ORG).await.subscriptions[0].clone();
+        world.billing.next("find_checkout", Outcome::Fail(ErrorKind::Transient));
         world.pass(row.checkout.unwrap().expires_at.since(world.clock.now()));
+        let now = world.clock.now();
+        until("a later look", async || world.row(ORG, &row.id).await.due_at == Some(now.plus(RECHECK))).await;
+        assert_eq!(world.status(ORG, &row.id).await, Status::Future, "whether it was paid is not known");
+        world.pass(RECHECK);
         until("its end", async || world.status(ORG, &row.id).await == Status::Expired).await;
         assert_eq!(world.billing.page(&row.id).0.state, CheckoutState::Dead);
+    }
+
+    async fn a_customer_that_is_gone_holds_up_no_end(db: TestDb) {
+        let world = World::new(&db).await;
+        crash_while_the_page_is_made(&world).await;
+        let row = world.account(ORG).await.subscriptions[0].clone();
+        world.billing.next("find_checkout", Outcome::Fail(ErrorKind::NotFound));
+        world.pass(row.checkout.unwrap().expires_at.since(world.clock.now()));
+        until("its end", async || world.status(ORG, &row.id).await == Status::Expired).await;
     }
 
     async fn a_page_nobody_heard_of_that_was_paid_is_taken_in_instead_of_another_choice(db: TestDb) {
