@@ -20,6 +20,13 @@ use super::{
 /// Where one id is sold in several currencies.
 const SELLS_IN_SEVERAL: &str = tollkeeper_stripe::NAME;
 
+/// The codes that a display price is read for. Source: ISO 4217; what is not here is what `default_currency` is for.
+const CODES: [&str; 36] = [
+    "AED", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "IDR",
+    "ILS", "INR", "JPY", "KRW", "MXN", "MYR", "NOK", "NZD", "PEN", "PHP", "PLN", "RON", "SAR", "SEK", "SGD", "THB",
+    "TRY", "TWD", "USD", "ZAR",
+];
+
 /// What holds where nothing else is said.
 #[derive(Clone, Copy)]
 pub(super) struct Usual<'a> {
@@ -237,13 +244,13 @@ fn minor_units(display: &str) -> i64 {
     format!("{whole}{cents}").parse().unwrap_or(0)
 }
 
-/// The currency that a display price names, by its code or by a sign that only one has: a dollar sign has many.
+/// The currency that a display price names, by a sign that only one has or by its code: a dollar sign has many, and not
+/// every word of three letters is a currency (`VAT`, `PRO`).
 fn currency_of(display: &str) -> Option<Currency> {
-    let words = display.split(|c: char| !c.is_ascii_alphabetic());
-    let code = words.filter(|word| word.chars().all(|c| c.is_ascii_uppercase())).find_map(|word| word.parse().ok());
     let signs = [('€', "EUR"), ('£', "GBP")];
-    let sign = signs.iter().find(|(sign, _)| display.contains(*sign));
-    code.or_else(|| sign.and_then(|(_, code)| code.parse().ok()))
+    let sign = signs.iter().find(|(sign, _)| display.contains(*sign)).map(|(_, code)| *code);
+    let code = || display.split(|c: char| !c.is_ascii_alphabetic()).find(|word| CODES.contains(word));
+    sign.or_else(code).map(|code| code.parse().expect("it has three letters"))
 }
 
 fn dollars() -> Currency {
@@ -276,6 +283,10 @@ mod tests {
             ("CHF 29", Some("CHF")),
             ("$29 CAD", Some("CAD")),
             ("29.5 USD", Some("USD")),
+            ("€29 + VAT", Some("EUR")),
+            ("29 USD + VAT", Some("USD")),
+            ("$29 + VAT", None),
+            ("PRO 29", None),
             ("A$29", None),
             ("free", None),
             ("29", None),
