@@ -9,7 +9,7 @@ use tollkeeper_testkit::process::until;
 
 use crate::{
     provider::everywhere,
-    support::{Answer, World, run, tollkeeper},
+    support::{Answer, Person, Server, World, run, tollkeeper},
 };
 
 /// A command that ends by itself, with everything the server knows.
@@ -32,6 +32,17 @@ fn said(world: &World, database: &str, args: &[&str]) -> String {
     let (good, said) = run(&mut command(world, database, args));
     assert!(good, "{args:?}: {said}");
     said
+}
+
+/// An organization that pays for growth, with five seats; everything told about it has arrived.
+async fn subscriber(world: &World, server: &Server) -> (String, Person) {
+    let organization = world.organization("Acme Inc").await;
+    let admin = world.admin(server, &organization).await;
+    let started = admin.create(json!({ "plan": "growth", "seats": 5, "trial": false })).await.ok();
+    world.pay(&started["url"]).await;
+    admin.subscription_is("active").await;
+    world.delivered(&organization).await;
+    (organization, admin)
 }
 
 /// Turns the schedule off: only the command compares.
@@ -142,19 +153,14 @@ tollkeeper_testkit::both_engines! {
         let world = World::start().await;
         without_schedule(&world);
         let server = world.serve(db.url(), &[]).await;
-        let organization = world.organization("Acme Inc").await;
-        let admin = world.admin(&server, &organization).await;
-        let started = admin.create(json!({ "plan": "growth", "seats": 5, "trial": false })).await.ok();
-        world.pay(&started["url"]).await;
-        admin.subscription_is("active").await;
-        world.delivered(&organization).await;
+        let (organization, admin) = subscriber(&world, &server).await;
         let nothing = told(&world, db.url(), &["reconcile", "--full"]);
         assert_eq!((&nothing["repaired"], &nothing["drift"]), (&json!(0), &json!([])), "{nothing}");
         assert!(nothing["checked"].as_u64().unwrap() >= 3, "{nothing}");
 
         // Somebody works in the provider's dashboard, and no delivery arrives.
         world.control(Method::PUT, "/sandbox/chaos", json!({ "dropRate": 1.0 })).await.ok();
-        let dashboard = format!("/sandbox/subscriptions/{}", started["subscriptionId"].as_str().unwrap());
+        let dashboard = format!("/sandbox/subscriptions/{}", world.bought(&organization).await);
         let seats = async || admin.subscriptions(false).await[0]["seats"].clone();
         for (wanted, args) in [
             (7, &["reconcile"][..]),
@@ -188,12 +194,7 @@ everywhere! {
         let world = World::of(provider).await;
         without_schedule(&world);
         let server = world.serve(db.url(), &[]).await;
-        let organization = world.organization("Acme Inc").await;
-        let admin = world.admin(&server, &organization).await;
-        let started = admin.create(json!({ "plan": "growth", "seats": 5, "trial": false })).await.ok();
-        world.pay(&started["url"]).await;
-        admin.subscription_is("active").await;
-        world.delivered(&organization).await;
+        let (organization, admin) = subscriber(&world, &server).await;
         world.control(Method::PUT, "/sandbox/chaos", json!({ "dropRate": 1.0 })).await.ok();
         let dashboard = format!("/sandbox/subscriptions/{}", world.bought(&organization).await);
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
