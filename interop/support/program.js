@@ -3,6 +3,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of all these tests. */
+export const INTEROP = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 
 /** How long anything that must come may take. */
 export const PATIENCE_MS = 30_000;

@@ -30,6 +30,11 @@ fn suite(folder: &str) {
 }
 
 #[test]
+fn chargebees_own_client_works_with_the_sandbox_and_the_server() {
+    suite("chargebee");
+}
+
+#[test]
 fn stripes_own_clients_work_with_the_sandbox_and_the_server() {
     suite("stripe");
 }

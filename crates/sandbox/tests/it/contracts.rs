@@ -85,7 +85,8 @@ fn resource<'c>(content: &'c Value, name: &str) -> Option<&'c Value> {
 async fn busy_world() -> World {
     let world = World::start().await;
     world.subscribed("ls_1", "growth-plan-monthly", GOOD_CARD).await;
-    world.bill("/customers/org_acme", &[("email", "a@acme.test"), ("billing_address[city]", "Berlin")]).await;
+    world.bill("/customers/org_acme", &[("email", "a@acme.test")]).await;
+    world.bill("/customers/org_acme/update_billing_info", &[("billing_address[city]", "Berlin")]).await;
     world.advance(14 * 86_400).await;
     let scale = [
         ("subscription_items[item_price_id][0]", "scale-plan-monthly"),

@@ -1,10 +1,13 @@
 //! `/customers`. Source: Chargebee API docs, "Customers".
 
+use std::collections::BTreeMap;
+
 use super::filter::{Attribute, Columns};
 use super::list::List;
 use super::{Answer, Form, read};
 use crate::chargebee::refusal::Refusal;
 use crate::chargebee::render;
+use crate::chargebee::site::customers::CustomerInput;
 use crate::chargebee::site::model::Customer;
 use crate::chargebee::site::{Act, Site};
 
@@ -48,9 +51,19 @@ pub(super) fn retrieve(site: &Site, id: &str) -> Answered {
     Ok(Answer::resource("customer", render::customer(site, position)))
 }
 
+/// Changes what a customer is called and how to reach it; the address on invoices has a path of its own.
 pub(super) fn update(site: &mut Site, id: &str, form: &Form, act: Act) -> Answered {
+    let input = CustomerInput { billing_address: BTreeMap::new(), ..read::customer(form, "")? };
+    change(site, id, input, act)
+}
+
+pub(super) fn update_billing_info(site: &mut Site, id: &str, form: &Form, act: Act) -> Answered {
+    let input = CustomerInput { billing_address: read::billing_address(form)?, ..CustomerInput::default() };
+    change(site, id, input, act)
+}
+
+fn change(site: &mut Site, id: &str, input: CustomerInput, act: Act) -> Answered {
     let position = site.live_customer(id)?;
-    let input = read::customer(form, "")?;
     site.update_customer(position, input, act);
     Ok(Answer::resource("customer", render::customer(site, position)))
 }

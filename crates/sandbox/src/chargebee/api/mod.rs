@@ -48,6 +48,7 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
         (false, ["customers"]) => customers::list(site, query),
         (false, ["customers", id]) => customers::retrieve(site, id),
         (true, ["customers", id]) => customers::update(site, id, form, act),
+        (true, ["customers", id, "update_billing_info"]) => customers::update_billing_info(site, id, form, act),
         (true, ["customers", id, "delete"]) => customers::delete(site, id, act),
         (true, ["customers", id, "subscription_for_items"]) => subscriptions::create(site, id, form, act),
         (true, ["customers", id, "create_subscription_for_items_estimate"]) => {

@@ -156,13 +156,19 @@ pub(super) fn customer(form: &Form, prefix: &str) -> Read<CustomerInput> {
     {
         return Err(Refusal::wrong_value(named("email"), "email : is not a valid email address"));
     }
-    let mut billing_address = BTreeMap::new();
-    for (name, longest) in ADDRESS {
-        if let Some(given) = raw_text(form, &format!("billing_address[{name}]"), longest)? {
-            billing_address.insert(name, given);
-        }
-    }
+    let billing_address = billing_address(form)?;
     let auto_collection = switch(form, &named("auto_collection"))?;
     let meta_data = if prefix.is_empty() { meta_data(form)? } else { None };
     Ok(CustomerInput { texts, billing_address, auto_collection, meta_data })
+}
+
+/// The members of `billing_address`.
+pub(super) fn billing_address(form: &Form) -> Read<BTreeMap<&'static str, String>> {
+    let mut address = BTreeMap::new();
+    for (name, longest) in ADDRESS {
+        if let Some(given) = raw_text(form, &format!("billing_address[{name}]"), longest)? {
+            address.insert(name, given);
+        }
+    }
+    Ok(address)
 }
