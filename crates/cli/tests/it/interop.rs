@@ -35,6 +35,16 @@ fn chargebees_own_client_works_with_the_sandbox_and_the_server() {
 }
 
 #[test]
+fn scalekits_own_client_works_with_the_sandbox_and_the_server() {
+    suite("scalekit");
+}
+
+#[test]
+fn standard_webhooks_own_library_agrees_with_the_sandbox_and_the_server() {
+    suite("standardwebhooks");
+}
+
+#[test]
 fn stripes_own_clients_work_with_the_sandbox_and_the_server() {
     suite("stripe");
 }
