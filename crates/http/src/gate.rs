@@ -54,18 +54,32 @@ async fn decide(app: &App, caller: &Caller, feature: Feature, uri: &Uri) -> Resu
     // What is not even text is the name of nothing.
     let Ok(Path(feature)) = feature else { return Err(unknown()) };
     let decision = app.engine.gate(organization, &feature).await?;
+    match opened(app, &decision) {
+        Ok(()) => Ok(open(organization, &decision, &feature_view(&feature, &decision))),
+        Err(problem) if problem.status() == StatusCode::PAYMENT_REQUIRED => {
+            // nginx knows 401 and 403 only.
+            let only_403 = query::value(uri, "deny").is_some_and(|word| word == "403");
+            let problem = if only_403 { problem.answered_with(StatusCode::FORBIDDEN) } else { problem };
+            Ok(([(CODE, HeaderValue::from_static(PAYMENT_REQUIRED))], problem).into_response())
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Whether a decision lets anybody in.
+///
+/// # Errors
+/// 403, when nobody ever heard of the feature; 402 with the reason, when this organization does not have it.
+pub(crate) fn opened(app: &App, decision: &Decision) -> Result<(), Problem> {
     if decision.reason == Reason::UnknownFeature {
         return Err(unknown());
     }
     if !decision.allowed {
-        // nginx knows 401 and 403 only.
-        let only_403 = query::value(uri, "deny").is_some_and(|word| word == "403");
-        let status = if only_403 { StatusCode::FORBIDDEN } else { StatusCode::PAYMENT_REQUIRED };
-        let problem = Problem::new(status, PAYMENT_REQUIRED, app.config.payment_required.clone())
-            .with_reason(decision.reason.as_str());
-        return Ok(([(CODE, HeaderValue::from_static(PAYMENT_REQUIRED))], problem).into_response());
+        let sentence = app.config.payment_required.clone();
+        let problem = Problem::new(StatusCode::PAYMENT_REQUIRED, PAYMENT_REQUIRED, sentence);
+        return Err(problem.with_reason(decision.reason.as_str()));
     }
-    Ok(open(organization, &decision, &feature_view(&feature, &decision)))
+    Ok(())
 }
 
 /// What an open gate says. Nothing is answered more often: its headers have their room at once.

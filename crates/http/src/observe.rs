@@ -30,7 +30,7 @@ use crate::{
     router::{App, Shared},
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const HEX: &[u8; 16] = b"0123456789abcdef";
 /// The longest id that is taken from a request.
 const LONGEST_ID: usize = 64;
@@ -51,7 +51,7 @@ impl Default for RequestIds {
 
 impl RequestIds {
     /// The caller's id where it is a sane one, else a new one.
-    fn of(&self, headers: &HeaderMap) -> HeaderValue {
+    pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
         let sane =
             |id: &&HeaderValue| (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
         if let Some(id) = headers.get(REQUEST_ID).filter(sane) {

@@ -100,6 +100,17 @@ impl Problem {
         self.0.code == "unauthenticated"
     }
 
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The same, with a status that somebody in between understands.
+    pub(crate) fn answered_with(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
+    }
+
     /// What a gate saw.
     pub(crate) fn with_reason(mut self, reason: &'static str) -> Self {
         self.0.reason = Some(reason);

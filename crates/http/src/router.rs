@@ -84,11 +84,15 @@ pub(crate) type Shared = Arc<App>;
 
 /// Makes the router of the whole HTTP face. It has no fallback of its own, so that it can be merged into another.
 pub fn router(engine: Tollkeeper, config: Config) -> Router {
+    routes(&app(engine, config))
+}
+
+pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
     let settings = engine.settings();
     let readers = cors::origins(settings.allowed_origins.iter().map(String::as_str));
     let writers = cors::origins(std::iter::once(settings.app_url.as_str()).chain(readers.iter().map(String::as_str)));
     let limits = &config.limits;
-    let app = Arc::new(App {
+    Arc::new(App {
         request_ids: RequestIds::default(),
         hot: HotMeters::default(),
         operator: Arc::new(Key::operator()),
@@ -103,7 +107,10 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
         config,
         writers,
         readers,
-    });
+    })
+}
+
+pub(crate) fn routes(app: &Shared) -> Router {
     Router::new()
         .route("/", get(pages::home))
         .route("/billing", get(pages::billing))
@@ -135,5 +142,5 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
         .route("/version", get(health::version))
         .merge(admin::routes())
         .layer(middleware::from_fn_with_state(app.clone(), observe::edge))
-        .with_state(app)
+        .with_state(app.clone())
 }

@@ -142,6 +142,14 @@ impl Caller {
         })
     }
 
+    /// The person, where it is one.
+    pub(crate) fn into_person(self) -> Option<Arc<Session>> {
+        match self {
+            Self::Person(session) => Some(session),
+            Self::Key(_) => None,
+        }
+    }
+
     /// The only organization it may name; `None` for a key that may name any.
     pub(crate) fn only(&self) -> Option<&OrganizationId> {
         match self {

@@ -9,6 +9,7 @@ mod fakes;
 mod gate;
 mod invoices;
 mod keys;
+mod layer;
 mod limits;
 mod operator;
 mod payments;
