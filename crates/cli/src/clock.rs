@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, UNIX_EPOCH},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -27,8 +27,7 @@ pub(crate) struct Clocks {
 /// The one place where a process asks the machine what time it is.
 #[expect(clippy::disallowed_methods, reason = "every other clock is made of this one")]
 pub(crate) fn machine_micros() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    MachineTime::from(std::time::SystemTime::now()).as_micros()
 }
 
 impl Clocks {

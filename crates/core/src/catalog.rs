@@ -106,6 +106,25 @@ pub struct Plan {
     pub past_due_grace: Option<Grace>,
 }
 
+impl Plan {
+    /// A free plan that grants nothing yet, without a trial or a limit of seats. To be filled in:
+    /// `Plan { seats: Some(5), ..Plan::new("starter") }`.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            title: name.to_owned(),
+            group: DEFAULT_GROUP.to_owned(),
+            version: 1,
+            features: BTreeMap::new(),
+            seats: None,
+            trial_days: 0,
+            credits: None,
+            prices: Vec::new(),
+            past_due_grace: None,
+        }
+    }
+}
+
 /// One add-on, or a thing sold once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -4,7 +4,11 @@
 //! *Machine time* ([`MachineTime`]) is what signatures, tokens, leases and backoff compare; it never jumps.
 //! The compiler keeps them apart.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -75,6 +79,13 @@ macro_rules! instant {
             }
         }
 
+        impl From<SystemTime> for $name {
+            /// What the system calls this instant; one before 1970 counts as its first.
+            fn from(time: SystemTime) -> Self {
+                Self::from_micros(0).plus(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO))
+            }
+        }
+
         impl FromStr for $name {
             type Err = jiff::Error;
 
@@ -129,6 +140,13 @@ mod tests {
             serde_json::from_str::<Timestamp>("\"1970-01-01T00:00:01Z\"").unwrap(),
             Timestamp::from_unix_seconds(1)
         );
+    }
+
+    #[test]
+    fn an_instant_of_the_system_is_one_of_ours() {
+        let later = SystemTime::UNIX_EPOCH + Duration::from_micros(1_765_272_302_025_330);
+        assert_eq!(MachineTime::from(later).to_string(), "2025-12-09T09:25:02.02533Z");
+        assert_eq!(Timestamp::from(SystemTime::UNIX_EPOCH - DAY), Timestamp::from_micros(0));
     }
 
     #[test]

@@ -5,27 +5,59 @@
 //!
 //! Must never know: a concrete adapter, HTTP, files, the environment, the wall clock.
 //!
+//! # Quickstart
+//!
+//! An engine needs a database, a clock, an identity provider, a billing provider and a catalog. It works in the runtime it
+//! is started in, and tells the product through [`Hooks`].
+//!
 //! ```no_run
-//! # async fn example(
-//! #     db: tollkeeper::Db,
-//! #     clock: std::sync::Arc<dyn tollkeeper::Clock>,
-//! #     identity: std::sync::Arc<dyn tollkeeper::ports::Identity>,
-//! #     billing: std::sync::Arc<dyn tollkeeper::ports::Billing>,
-//! #     catalog: tollkeeper::Catalog,
-//! # ) -> Result<(), tollkeeper::Error> {
-//! let running = tollkeeper::Tollkeeper::builder(tollkeeper::Settings::new("chargebee".into(), "https://app.example.com"))
-//!     .database(db)
-//!     .clock(clock)
-//!     .identity(identity)
-//!     .billing(billing)
-//!     .catalog(catalog)
-//!     .start()?;
-//! let decision = running.engine().gate(&"org_1".into(), "sso").await?;
-//! println!("{}", decision.reason.as_str());
-//! running.stop().await;
-//! # Ok(())
-//! # }
+//! use std::sync::Arc;
+//! use tollkeeper::{
+//!     Catalog, Clock, Db, DbOptions, HookError, Hooks, Notice, Settings, Tollkeeper,
+//!     catalog::{Grant, Plan, Policy},
+//!     ports::{Billing, Identity},
+//! };
+//!
+//! /// What the product wants to hear.
+//! struct Welcome;
+//!
+//! #[async_trait::async_trait]
+//! impl Hooks for Welcome {
+//!     async fn on_subscription_completed(&self, notice: &Notice) -> Result<(), HookError> {
+//!         println!("the gate of {} opened for the first time", notice.organization_id);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! // The adapters are `tollkeeper-scalekit`, `tollkeeper-chargebee` and `tollkeeper-stripe`.
+//! async fn example(
+//!     clock: Arc<dyn Clock>,
+//!     identity: Arc<dyn Identity>,
+//!     billing: Arc<dyn Billing>,
+//! ) -> Result<(), tollkeeper::Error> {
+//!     let db = Db::connect("sqlite:billing.db", &DbOptions::default()).await?;
+//!     db.migrate().await?;
+//!     let free = Plan { features: [("projects".into(), Grant::Limit(Some(3)))].into(), ..Plan::new("free") };
+//!     let catalog = Catalog::new(vec![free], vec![], Some("free".into()), Policy::default()).expect("a good catalog");
+//!
+//!     let running = Tollkeeper::builder(Settings::new("chargebee".into(), "https://app.example.com"))
+//!         .database(db)
+//!         .clock(clock)
+//!         .identity(identity)
+//!         .billing(billing)
+//!         .catalog(catalog)
+//!         .hooks(Arc::new(Welcome))
+//!         .start()?;
+//!
+//!     let decision = running.engine().gate(&"org_1".into(), "projects").await?;
+//!     println!("{}: {}", decision.allowed, decision.reason.as_str());
+//!     running.stop().await;
+//!     Ok(())
+//! }
 //! ```
+//!
+//! `tollkeeper-http` has the routes and a layer that gates routes of the product; `examples/axum-embedded.rs` is a whole
+//! product.
 
 mod asks;
 mod authorize;
@@ -85,9 +117,14 @@ pub use settings::Settings;
 pub use show::{FeatureView, LimitView, SubscriptionView, feature_view, grant_view, plans_view};
 pub use sync::Landing;
 
-pub use tollkeeper_core::{catalog::Catalog, gate::Decision, ids, ports, time::Clock};
+pub use tollkeeper_core::{
+    catalog::{self, Catalog},
+    gate::Decision,
+    ids, ports,
+    time::{self, Clock},
+};
 pub use tollkeeper_store::{
-    Db, Error as StoreFailure, Schema,
+    Db, Error as StoreFailure, Options as DbOptions, Schema,
     drift::Drift,
     inbox::{Filter as DeliveryFilter, InboxRow as StoredDelivery, InboxState as DeliveryState, Replay},
 };

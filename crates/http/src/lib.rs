@@ -9,10 +9,43 @@
 //! The usual next thing is a route: a handler in the file of its subject, one line in `router.rs`, and rows in the
 //! tables of `tests/it`.
 //!
-//! ```no_run
-//! # fn example(engine: tollkeeper::Tollkeeper) -> axum::Router {
-//! tollkeeper_http::router(engine, tollkeeper_http::Config::default())
-//! # }
+//! # Quickstart
+//!
+//! A product in Rust merges our routes into its own, and puts gates around what not everybody may use:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tollkeeper_http::{Config, Entitled, Face};
+//!
+//! async fn reports(entitled: Entitled) -> String {
+//!     format!("the reports of {}", entitled.organization_id)
+//! }
+//!
+//! fn product(engine: tollkeeper::Tollkeeper) -> Router {
+//!     let face = Face::new(engine, Config::default());
+//!     let gates = face.gates();
+//!     Router::new()
+//!         .route("/reports", get(reports))
+//!         .route_layer(gates.require("sso"))
+//!         .merge(face.router())
+//! }
+//! ```
+//!
+//! A gate knows access tokens, our sessions and API keys. Where the product has sessions of its own, it says itself whose
+//! request it is, from what its own layers have proven:
+//!
+//! ```
+//! # use tollkeeper_http::{Face, Gates};
+//! #[derive(Clone)]
+//! struct Tenant {
+//!     organization: String,
+//! }
+//!
+//! fn gates(face: &Face) -> Gates {
+//!     face.gates()
+//!         .organization_from(|parts| parts.extensions.get::<Tenant>().map(|tenant| tenant.organization.as_str().into()))
+//!         .login_page("/signin")
+//! }
 //! ```
 
 mod address;

@@ -7,6 +7,7 @@ mod commands;
 mod currencies;
 mod deliveries;
 mod demo;
+mod embedded;
 mod endings;
 mod failpoints;
 mod free_and_pro;
