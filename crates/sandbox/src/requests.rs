@@ -10,11 +10,12 @@ use crate::moment::Moment;
 /// How many requests are kept.
 const KEPT: usize = 100_000;
 /// Members whose values are never kept, as they are named in forms and JSON bodies.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "client_secret",
     "refresh_token",
     "code",
     "code_verifier",
+    "id_token_hint",
     "password",
     "token",
     "card[number]",

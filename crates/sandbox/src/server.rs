@@ -17,6 +17,7 @@ use crate::deliveries::signing::SigningKey;
 use crate::moment::Moment;
 use crate::router;
 use crate::scalekit::keys::Keys;
+use crate::scalekit::tokens::Issuer;
 use crate::world::World;
 
 /// How long open connections may take to end once the sandbox stops.
@@ -41,6 +42,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn machine_now(&self) -> Moment {
         Moment::from_micros((self.config.machine_now)())
+    }
+
+    /// Who signs tokens here, and for whom.
+    pub(crate) fn issuer(&self) -> Issuer<'_> {
+        Issuer { url: &self.url, client_id: &self.config.scalekit.client_id, keys: &self.keys }
     }
 
     /// Looks into the world at this moment of business time, after everything due has happened.

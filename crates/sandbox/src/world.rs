@@ -1,8 +1,10 @@
 //! Everything the sandbox holds, behind one lock. Nothing here waits, sends or asks the time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use url::Url;
 
 use crate::chaos::Chaos;
 use crate::chargebee::api::Idempotency;
@@ -16,6 +18,7 @@ use crate::moment::Moment;
 use crate::requests::Log;
 use crate::scalekit::directory::Directory;
 use crate::scalekit::oauth::Bearers;
+use crate::scalekit::sessions::Sessions;
 use crate::stripe::account::{Account, AfterDunning, Settings};
 use crate::stripe::{api as stripe_api, render as stripe_render};
 
@@ -26,6 +29,7 @@ pub(crate) struct World {
     pub(crate) webhooks: Webhooks,
     pub(crate) directory: Directory,
     pub(crate) bearers: Bearers,
+    pub(crate) sessions: Sessions,
     pub(crate) site: Site,
     pub(crate) idempotency: Idempotency,
     pub(crate) stripe: Account,
@@ -49,6 +53,7 @@ impl World {
             webhooks: Webhooks::default(),
             directory: Directory::new(&config.scalekit.environment_id, stream(1)),
             bearers: Bearers::default(),
+            sessions: Sessions::default(),
             site: Site::for_account(url, &config.chargebee, stream(2), now),
             idempotency: Idempotency::default(),
             stripe: Account::new(url, stripe_settings(config), stream(4), now),
@@ -67,6 +72,7 @@ impl World {
     /// Time, endpoints and management tokens stay, and so do the generators: an id is never given out twice.
     pub(crate) fn reset(&mut self, config: &Config, now: Moment) {
         self.directory = Directory::new(&config.scalekit.environment_id, self.directory.ids.clone());
+        self.sessions = Sessions::default();
         let url = self.site.base_url.clone();
         self.site = Site::for_account(&url, &config.chargebee, self.site.ids.clone(), now);
         self.idempotency = Idempotency::default();
@@ -85,6 +91,13 @@ impl World {
             self.outbox.let_go();
         }
         self.chaos = chaos;
+    }
+
+    /// The origins that the product is known by: those of its webhooks.
+    pub(crate) fn product_origins(&self) -> HashSet<String> {
+        let endpoints = [&self.webhooks.scalekit, &self.webhooks.chargebee, &self.webhooks.stripe];
+        let urls = endpoints.into_iter().flatten().filter_map(|url| Url::parse(url).ok());
+        urls.map(|url| url.origin().ascii_serialization()).collect()
     }
 
     /// Turns what has happened into deliveries, where an endpoint is registered.

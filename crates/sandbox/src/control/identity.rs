@@ -14,11 +14,9 @@ use super::{Failure, read};
 use crate::router::json_response;
 use crate::scalekit::directory::{Directory, OrganizationInput};
 use crate::scalekit::keys::SignWith;
-use crate::scalekit::tokens::{Issuer, Subject, Wish, issue};
+use crate::scalekit::tokens::{FULL_SCOPE, Subject, TTL_SECONDS, Wish, issue};
 use crate::server::Shared;
 
-/// The lifetime of an access token. Source: Scalekit docs, "Manage sessions": five minutes unless configured.
-const TTL_SECONDS: i64 = 300;
 /// The longest lifetime that can be asked for, either way: ten years.
 const LONGEST_TTL_SECONDS: i64 = 10 * 366 * 86_400;
 
@@ -181,14 +179,15 @@ pub(super) async fn issue_tokens(State(shared): State<Arc<Shared>>, body: Bytes)
             email: directory.user(&user_id).map_or_else(String::new, |user| user.email.clone()),
             organization,
             roles: roles.unwrap_or_default(),
+            scope: FULL_SCOPE.into(),
             session_id: directory.ids.numeric("ses_"),
             token_id: directory.ids.numeric("tkn_"),
             user_id,
         })
     })?;
-    let issuer = Issuer { url: &shared.url, client_id: &shared.config.scalekit.client_id, keys: &shared.keys };
-    let wish = Wish { ttl_seconds, claims: body.claims.unwrap_or_default(), sign_with };
-    let pair = issue(issuer, &subject, wish, shared.machine_now());
+    let claims = body.claims.unwrap_or_default();
+    let wish = Wish { ttl_seconds, claims, sign_with, nonce: None, code: None };
+    let pair = issue(shared.issuer(), &subject, wish, shared.machine_now());
     let answer = json!({ "accessToken": pair.access_token, "idToken": pair.id_token, "userId": subject.user_id });
     Ok(json_response(200, answer.to_string()))
 }

@@ -4,6 +4,7 @@ mod billing;
 mod chaos;
 mod failure;
 mod identity;
+mod signin;
 mod stripe;
 mod time;
 mod trigger;
@@ -32,6 +33,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/sandbox/organizations/{id}/users", post(identity::add_user))
         .route("/sandbox/organizations/{id}/users/{user_id}", delete(identity::remove_user))
         .route("/sandbox/tokens", post(identity::issue_tokens))
+        .route("/sandbox/signin/complete", post(signin::complete))
         .route("/sandbox/hosted/complete", post(billing::complete_page))
         .route("/sandbox/subscriptions/{id}", post(billing::change_subscription))
         .route("/sandbox/prices/{id}", post(stripe::reprice))

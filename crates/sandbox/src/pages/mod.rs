@@ -5,6 +5,7 @@ pub(crate) mod hosted;
 mod layout;
 mod pdf;
 mod portal;
+mod signin;
 pub(crate) mod stripe;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::server::Shared;
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/", get(home::show).post(home::advance))
+        .route("/oauth/authorize", get(signin::show).post(signin::submit))
+        .route("/oidc/logout", get(signin::leave))
         .route("/pages/v4/{id}/", get(hosted::show).post(hosted::submit))
         .route("/pages/v4/{id}", get(hosted::show).post(hosted::submit))
         .route("/portal/v2/authenticate", get(portal::authenticate))

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde_json::{Value, json};
 
 use super::{header_text, json_response, segments};
 use crate::chargebee::api::Form;
 use crate::deliveries::outbox::Provider;
 use crate::requests::{Entry, masked_json, masked_pairs};
-use crate::scalekit::rest;
-use crate::scalekit::tokens::Issuer;
+use crate::scalekit::{oauth, rest};
 use crate::server::Shared;
 
 pub(super) async fn answer(
@@ -27,18 +26,19 @@ pub(super) async fn answer(
     let form = Form::parse(&body);
     let is_token_request = uri.path() == "/oauth/token";
     let machine_now = shared.machine_now();
-    let issuer = Issuer { url: &shared.url, client_id: &shared.config.scalekit.client_id, keys: &shared.keys };
     let (status, answer) = shared.with(|world, now| {
         let (status, answer): (u16, Value) = match uri.path() {
             "/keys" => (200, shared.keys.jwks()),
             "/.well-known/openid-configuration" => (200, discovery(&shared.url)),
-            "/oauth/token" if method == Method::POST => world.bearers.grant(
-                &shared.config.scalekit,
-                issuer,
-                &mut world.directory.ids,
-                form.pairs(),
+            "/oauth/token" if method == Method::POST => oauth::TokenEndpoint {
+                account: &shared.config.scalekit,
+                issuer: shared.issuer(),
+                bearers: &mut world.bearers,
+                directory: &mut world.directory,
+                sessions: &mut world.sessions,
                 machine_now,
-            ),
+            }
+            .answer(form.pairs()),
             "/oauth/token" => (405, json!({ "error": "invalid_request", "error_description": "use POST" })),
             _ if !world.bearers.accept(header_text(&headers, "authorization"), machine_now) => {
                 let missing = !headers.contains_key(header::AUTHORIZATION);
@@ -67,7 +67,12 @@ pub(super) async fn answer(
         world.requests.push(entry, now);
         (status, answer)
     });
-    json_response(status, answer.to_string())
+    let mut response = json_response(status, answer.to_string());
+    if is_token_request {
+        // Source: RFC 6749, section 5.1.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
 }
 
 /// Only what the sandbox serves. Source: OpenID Connect Discovery 1.0, section 3.

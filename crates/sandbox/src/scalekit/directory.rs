@@ -80,6 +80,16 @@ pub(crate) struct OrganizationInput {
     pub(crate) metadata: Option<BTreeMap<String, String>>,
 }
 
+/// The e-mail address in a text.
+pub(super) fn address(text: &str) -> Result<&str, Refused> {
+    let email = text.trim();
+    let is_address = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    if !is_address || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(Refused::Invalid("the email is not an e-mail address".into()));
+    }
+    Ok(email)
+}
+
 #[derive(Debug)]
 pub(crate) struct Directory {
     environment_id: String,
@@ -277,11 +287,7 @@ impl Directory {
 
     /// The user with an e-mail address, made where there is none.
     pub(crate) fn ensure_user(&mut self, email: &str, now: Moment) -> Result<String, Refused> {
-        let email = email.trim();
-        let is_address = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
-        if !is_address || email.len() > 254 || email.chars().any(char::is_whitespace) {
-            return Err(Refused::Invalid("the email is not an e-mail address".into()));
-        }
+        let email = address(email)?;
         let key = email.to_lowercase();
         if let Some(position) = self.emails.get(&key) {
             return Ok(self.users[*position].id.clone());
@@ -300,6 +306,20 @@ impl Directory {
         self.user_positions.insert(id.clone(), self.users.len());
         self.users.push(user);
         Ok(id)
+    }
+
+    /// The user with an e-mail address, where there is one.
+    pub(crate) fn user_by_email(&self, email: &str) -> Option<&User> {
+        self.emails.get(&email.trim().to_lowercase()).map(|position| &self.users[*position])
+    }
+
+    /// The organizations that a user is an active member of, oldest first, with the roles.
+    pub(crate) fn memberships<'a>(&'a self, user: &'a User) -> impl Iterator<Item = (&'a Organization, &'a [String])> {
+        user.organizations.iter().filter_map(|position| {
+            let row = &self.organizations[*position];
+            let member = row.members.iter().find(|member| member.active && member.user_id == user.id)?;
+            Some((row, member.roles.as_slice()))
+        })
     }
 
     /// The roles of an active member.
@@ -374,6 +394,13 @@ impl Directory {
         let data = render::organization_data(&self.organizations[position]);
         let organization_id = self.organizations[position].id.clone();
         self.tell(event_type, "Organization", Some(organization_id), data, now);
+    }
+
+    /// Tells that somebody signed up and made an organization.
+    pub(super) fn tell_of_signup(&mut self, organization_id: &str, user_id: &str, now: Moment) {
+        if let Some(position) = self.organization_positions.get(organization_id).copied() {
+            self.tell_of_member("user.signup", position, user_id, now);
+        }
     }
 
     fn tell_of_member(&mut self, event_type: &'static str, position: usize, user_id: &str, now: Moment) {

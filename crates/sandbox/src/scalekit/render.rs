@@ -86,6 +86,37 @@ pub(crate) fn user_data(row: &User) -> Value {
     })
 }
 
+/// The instants of a session, as texts.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionTimes {
+    pub(crate) began: String,
+    pub(crate) last_active: String,
+    pub(crate) idle_end: String,
+    pub(crate) absolute_end: String,
+    pub(crate) ended: Option<String>,
+}
+
+/// A session in a webhook. What the browser is, is left out: nobody looks at it here.
+pub(crate) fn session_data(user: &User, organization_id: &str, session_id: &str, times: &SessionTimes) -> Value {
+    let mut person = user_data(user);
+    person["last_login_time"] = times.began.as_str().into();
+    let session = json!({
+        "absolute_expires_at": times.absolute_end,
+        "authenticated_organizations": [organization_id],
+        "created_at": times.began,
+        "expired_at": null,
+        "idle_expires_at": times.idle_end,
+        "last_active_at": times.last_active,
+        "logout_at": times.ended,
+        "organization_id": organization_id,
+        "session_id": session_id,
+        "status": if times.ended.is_some() { "LOGGED_OUT" } else { "ACTIVE" },
+        "updated_at": times.ended.as_ref().unwrap_or(&times.last_active),
+        "user_id": user.id,
+    });
+    json!({ "user": person, "user_session": session })
+}
+
 /// A user of the REST API, with the memberships of one organization or of all.
 pub(super) fn user(directory: &Directory, row: &User, organization_id: Option<&str>) -> Value {
     let memberships: Vec<Value> = row

@@ -13,6 +13,11 @@ use super::keys::{Keys, SignWith};
 use super::render::given_name;
 use crate::moment::Moment;
 
+/// The lifetime of an access token in seconds. Source: Scalekit docs, "Manage sessions": five minutes unless configured.
+pub(crate) const TTL_SECONDS: i64 = 300;
+/// What an application usually asks for, and is granted.
+pub(crate) const FULL_SCOPE: &str = "openid profile email offline_access";
+
 /// Who a token is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
@@ -21,6 +26,8 @@ pub(crate) struct Subject {
     /// The organization and its external id; `None` for products without organizations.
     pub(crate) organization: Option<(String, Option<String>)>,
     pub(crate) roles: Vec<String>,
+    /// What was granted, with spaces in between.
+    pub(crate) scope: String,
     pub(crate) session_id: String,
     pub(crate) token_id: String,
 }
@@ -32,6 +39,10 @@ pub(crate) struct Wish {
     /// Overrides of access token claims; null removes one.
     pub(crate) claims: Map<String, Value>,
     pub(crate) sign_with: SignWith,
+    /// The nonce of the request that the ID token answers.
+    pub(crate) nonce: Option<String>,
+    /// The code that the tokens were bought with, whose hash the ID token carries.
+    pub(crate) code: Option<String>,
 }
 
 /// Who signs and for whom.
@@ -68,7 +79,7 @@ pub(crate) fn issue(issuer: Issuer<'_>, subject: &Subject, wish: Wish, machine_n
         "exp": expires,
         "roles": subject.roles,
         "permissions": permissions,
-        "scope": "openid profile email offline_access",
+        "scope": subject.scope,
     });
     let mut id = json!({
         "iss": issuer.url,
@@ -103,9 +114,19 @@ pub(crate) fn issue(issuer: Issuer<'_>, subject: &Subject, wish: Wish, machine_n
         }
     }
     let access_token = issuer.keys.sign(&access, wish.sign_with);
-    let hash = digest(&SHA256, access_token.as_bytes());
-    id["at_hash"] = URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]).into();
+    id["at_hash"] = half_hash(&access_token).into();
+    if let Some(code) = &wish.code {
+        id["c_hash"] = half_hash(code).into();
+    }
+    if let Some(nonce) = wish.nonce {
+        id["nonce"] = nonce.into();
+    }
     Pair { id_token: issuer.keys.sign(&id, wish.sign_with), access_token }
+}
+
+/// The left half of the SHA-256, in base64url. Source: OpenID Connect Core 1.0, section 3.3.2.11.
+fn half_hash(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&digest(&SHA256, text.as_bytes()).as_ref()[..16])
 }
 
 /// Signs a token for the management API.

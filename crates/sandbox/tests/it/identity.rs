@@ -117,7 +117,7 @@ async fn the_management_api_wants_a_bearer() {
     let wrong = [("grant_type", "client_credentials"), ("client_id", "skc_test"), ("client_secret", "x")];
     let (status, refused) = token(&world, &wrong).await;
     assert_eq!((status, refused["error"].as_str()), (401, Some("invalid_client")));
-    let (status, refused) = token(&world, &[("grant_type", "authorization_code")]).await;
+    let (status, refused) = token(&world, &[("grant_type", "password")]).await;
     assert_eq!((status, refused["error"].as_str()), (400, Some("unsupported_grant_type")));
 
     let bearer = granted["access_token"].as_str().unwrap().to_owned();

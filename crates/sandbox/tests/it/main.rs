@@ -17,6 +17,7 @@ mod listing;
 mod payments;
 mod reconciling;
 mod seed;
+mod signin;
 mod stripe_api;
 mod stripe_contracts;
 mod stripe_currencies;

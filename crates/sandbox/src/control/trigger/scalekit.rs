@@ -240,21 +240,14 @@ impl Sampler<'_> {
     fn session(&self) -> Value {
         let user = self.user();
         let has_ended = self.event_type == "user.logout";
-        let session = json!({
-            "absolute_expires_at": self.time,
-            "authenticated_organizations": [self.organization.id],
-            "created_at": self.time,
-            "expired_at": null,
-            "idle_expires_at": self.time,
-            "last_active_at": self.time,
-            "logout_at": has_ended.then_some(self.time),
-            "organization_id": self.organization.id,
-            "session_id": self.id("ses_"),
-            "status": if has_ended { "LOGGED_OUT" } else { "ACTIVE" },
-            "updated_at": self.time,
-            "user_id": user.id,
-        });
-        json!({ "user": render::user_data(&user), "user_session": session })
+        let times = render::SessionTimes {
+            began: self.time.into(),
+            last_active: self.time.into(),
+            idle_end: self.time.into(),
+            absolute_end: self.time.into(),
+            ended: has_ended.then(|| self.time.to_owned()),
+        };
+        render::session_data(&user, &self.organization.id, &self.id("ses_"), &times)
     }
 
     fn directory_user(&self, is_over: bool) -> Value {
