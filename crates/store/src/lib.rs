@@ -34,6 +34,7 @@ pub mod member;
 pub mod notice;
 pub mod organization;
 pub mod outbox;
+pub mod session;
 pub mod subscription;
 
 pub use account::{Cause, CauseKind, Decision, Saved};

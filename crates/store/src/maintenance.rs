@@ -20,6 +20,7 @@ pub async fn empty(tx: &mut Tx) -> Result<(), Error> {
     sql!(tx.c(), exec, "DELETE FROM cursor")?;
     sql!(tx.c(), exec, "DELETE FROM api_key")?;
     sql!(tx.c(), exec, "DELETE FROM drift")?;
+    sql!(tx.c(), exec, "DELETE FROM session")?;
     sql!(tx.c(), exec, "DELETE FROM organization")?;
     Ok(())
 }

@@ -212,6 +212,20 @@ CREATE TABLE api_key (
 
 CREATE UNIQUE INDEX api_key_hash ON api_key (hash);
 
+-- People who signed in for our own pages. Their tokens are sealed before they come here.
+CREATE TABLE session (
+    id              text COLLATE "C" NOT NULL,
+    user_id         text COLLATE "C" NOT NULL DEFAULT '',
+    organization_id text COLLATE "C",
+    tokens          bytea            NOT NULL DEFAULT '',
+    created_at      timestamptz,
+    expires_at      timestamptz,
+    version         bigint           NOT NULL DEFAULT 0,
+    CONSTRAINT session_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX session_expires ON session (expires_at);
+
 -- What a comparison with a provider found. What belongs to no organization of ours has an empty one.
 CREATE TABLE drift (
     organization_id text COLLATE "C" NOT NULL,

@@ -214,6 +214,20 @@ CREATE TABLE api_key (
 
 CREATE UNIQUE INDEX api_key_hash ON api_key (hash);
 
+-- People who signed in for our own pages. Their tokens are sealed before they come here.
+CREATE TABLE session (
+    id              TEXT    NOT NULL,
+    user_id         TEXT    NOT NULL DEFAULT '',
+    organization_id TEXT,
+    tokens          BLOB    NOT NULL DEFAULT x'',
+    created_at      INTEGER,
+    expires_at      INTEGER,
+    version         INTEGER NOT NULL DEFAULT 0,
+    CONSTRAINT session_pkey PRIMARY KEY (id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX session_expires ON session (expires_at);
+
 -- What a comparison with a provider found. What belongs to no organization of ours has an empty one.
 CREATE TABLE drift (
     organization_id TEXT    NOT NULL,

@@ -15,3 +15,4 @@ mod reruns;
 mod rows;
 mod sample;
 mod schema;
+mod session;

@@ -10,7 +10,7 @@ use tollkeeper_testkit::{
 };
 
 /// Tables whose keys span organizations, because of what they are for.
-const SHARED: [&str; 6] = ["organization", "provider_link", "inbox", "lease", "cursor", "api_key"];
+const SHARED: [&str; 7] = ["organization", "provider_link", "inbox", "lease", "cursor", "api_key", "session"];
 
 /// Columns of SQLite that hold JSON; there they are texts like any other.
 const DOCUMENTS: [&str; 11] = [
@@ -150,10 +150,10 @@ both_engines! {
             Engine::Sqlite => tables_of_sqlite(db.url()).await,
             Engine::Postgres => tables_of_postgres(db.url()).await,
         };
-        assert_eq!(tables.len(), 13, "{:?}", tables.keys());
+        assert_eq!(tables.len(), 14, "{:?}", tables.keys());
         for (name, table) in &tables {
             let own = !SHARED.contains(&name.as_str());
-            let names_one = own || ["provider_link", "api_key"].contains(&name.as_str());
+            let names_one = own || ["provider_link", "api_key", "session"].contains(&name.as_str());
             assert_eq!(table.columns.contains_key("organization_id"), names_one, "{name}");
             if own {
                 assert_eq!(table.primary_key[0], "organization_id", "the primary key of {name}");
