@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     ids::{OrganizationId, UserId},
-    ports::{Inbound, Page, ProviderError},
+    ports::{Inbound, Page, ProviderError, SignIn},
     time::{MachineTime, Timestamp},
 };
 
@@ -23,7 +23,7 @@ pub struct Session {
     pub roles: Vec<String>,
     /// Permissions in the organization.
     pub permissions: Vec<String>,
-    /// A verified e-mail, only where the token itself carries one.
+    /// A verified e-mail, only where the token itself, or the ID token that came with it, carries one.
     pub email: Option<String>,
     /// When the token stops being good.
     pub expires_at: MachineTime,
@@ -110,4 +110,9 @@ pub trait Identity: Inbound {
         organization: &OrganizationId,
         page: Option<&str>,
     ) -> Result<Option<Page<UserRecord>>, ProviderError>;
+
+    /// How people sign in for pages of ours; `None` where they do so elsewhere.
+    fn sign_in(&self) -> Option<&dyn SignIn> {
+        None
+    }
 }

@@ -9,6 +9,7 @@ mod inbound;
 mod invoice;
 mod pace;
 mod page;
+mod sign_in;
 
 pub use billing::{
     Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
@@ -20,3 +21,4 @@ pub use inbound::{Content, DecodeError, Hint, Inbound, Subject, Verified, Verify
 pub use invoice::{Invoice, InvoiceStatus};
 pub use pace::Pace;
 pub use page::Page;
+pub use sign_in::{Identified, SignIn, SignInCode, SignInError, SignInStart, Tokens};

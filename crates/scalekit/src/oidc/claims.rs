@@ -75,12 +75,12 @@ impl Claims {
         })
     }
 
-    /// Checks issuer, audience, times and subject.
-    pub(super) fn check(&self, config: &Config, now: MachineTime) -> Result<(), AuthError> {
+    /// Checks issuer, audience (one of these), times and subject.
+    pub(super) fn check(&self, config: &Config, audience: &[String], now: MachineTime) -> Result<(), AuthError> {
         if self.text("iss") != Some(config.issuer.as_str()) {
             return Err(AuthError::Invalid("the issuer is another"));
         }
-        if !self.is_for(&config.audience) {
+        if !self.is_for(audience) {
             return Err(AuthError::Invalid("the audience is another"));
         }
         let expires_at = self.expires_at().ok_or(AuthError::Invalid("there is no expiry"))?;

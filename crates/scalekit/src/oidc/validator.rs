@@ -83,21 +83,46 @@ impl Validator {
         if let Some(session) = self.remembered.get(fingerprint, self.keys.current(now).generation, now) {
             return Ok(session);
         }
-        let (claims, generation) = self.prove(token, now).await?;
+        let (claims, generation) = self.prove(token, &self.config.audience, now).await?;
         let session = Arc::new(claims.session(&self.config)?);
         let good_until = session.expires_at.plus(self.config.leeway);
         self.remembered.put(fingerprint, session.clone(), good_until, generation, now);
         Ok(session)
     }
 
-    /// Proves any token of this provider for this audience, an ID token for example, and gives what it says. Whether
-    /// it is a session, and whether its `nonce` is the one that was sent, is for the caller to check.
+    /// Proves any token of this provider for this audience and gives what it says. Whether it is a session is for the
+    /// caller to check.
     ///
     /// # Errors
     /// As for [`Validator::authenticate`].
     pub async fn claims(&self, token: &str, now: MachineTime) -> Result<Claims, AuthError> {
         self.check_length(token)?;
-        self.prove(token, now).await.map(|(claims, _)| claims)
+        self.prove(token, &self.config.audience, now).await.map(|(claims, _)| claims)
+    }
+
+    /// Proves an ID token, which is for the client itself, whatever access tokens are for. `nonce` is the one that was sent;
+    /// a token that came with a refresh need not repeat it.
+    ///
+    /// Source: OpenID Connect Core 1.0, sections 3.1.3.7 and 12.2.
+    ///
+    /// # Errors
+    /// As for [`Validator::authenticate`].
+    pub async fn id_token(
+        &self,
+        token: &str,
+        client_id: &str,
+        nonce: Option<&str>,
+        now: MachineTime,
+    ) -> Result<Claims, AuthError> {
+        self.check_length(token)?;
+        let (claims, _) = self.prove(token, &[client_id.to_owned()], now).await?;
+        if claims.get("azp").is_some_and(|azp| azp.as_str() != Some(client_id)) {
+            return Err(AuthError::Invalid("it was given to another client"));
+        }
+        if nonce.is_some_and(|nonce| claims.text("nonce") != Some(nonce)) {
+            return Err(AuthError::Invalid("it belongs to another sign-in"));
+        }
+        Ok(claims)
     }
 
     fn check_length(&self, token: &str) -> Result<(), AuthError> {
@@ -111,7 +136,7 @@ impl Validator {
     ///
     /// The claims are checked before the signature only so that a token that could never pass causes no fetch. Nothing
     /// they say is used before the signature is proven.
-    async fn prove(&self, token: &str, now: MachineTime) -> Result<(Claims, u64), AuthError> {
+    async fn prove(&self, token: &str, audience: &[String], now: MachineTime) -> Result<(Claims, u64), AuthError> {
         let malformed = AuthError::Invalid("it is not three parts of base64url");
         let (message, signature) = token.rsplit_once('.').ok_or(malformed.clone())?;
         let (header, payload) = message.split_once('.').ok_or(malformed.clone())?;
@@ -124,7 +149,7 @@ impl Validator {
         }
         let kid =
             header.kid.filter(|kid| kid.len() <= MAX_KID).ok_or(AuthError::Invalid("it does not name its key"))?;
-        claims.check(&self.config, now)?;
+        claims.check(&self.config, audience, now)?;
 
         let keys = self.keys.with_kid(&kid, now).await?;
         let mut candidates = keys.with_id(&kid).filter(|key| key.algorithm().name() == header.alg).peekable();

@@ -1,11 +1,12 @@
 //! Scalekit, behind the core's ports.
 //!
-//! Knows its tokens (`oid`, `sid`, `usr_…`), its events (`events`) and what we read of its management API (`rest`, and
-//! its JSON in `wire`). One address serves as issuer, as base of the API and as home of the key set (`{environment}/keys`).
+//! Knows its tokens (`oid`, `sid`, `usr_…`), how people sign in (`sign_in`), its events (`events`) and what we read of its
+//! management API (`rest`, and its JSON in `wire`). One address serves as issuer, as base of the API and as home of the key set (`{environment}/keys`).
 
 mod config;
 mod events;
 mod rest;
+mod sign_in;
 mod wire;
 
 use std::{fmt, sync::Arc};
@@ -16,8 +17,8 @@ use http::HeaderMap;
 use tollkeeper_core::{
     ids::{OrganizationId, Source, UserId},
     ports::{
-        AuthError, DecodeError, Hint, Identity, Inbound, OrganizationRecord, Page, ProviderError, Session, UserRecord,
-        Verified, VerifyError,
+        AuthError, DecodeError, Hint, Identity, Inbound, OrganizationRecord, Page, ProviderError, Session, SignIn,
+        UserRecord, Verified, VerifyError,
     },
     time::{Clock, MachineTime},
 };
@@ -39,6 +40,7 @@ pub struct Scalekit {
     validator: Validator,
     webhook_secrets: Vec<Secret>,
     rest: Rest,
+    client_id: String,
     /// Every person is an organization of one, so that there is nothing to look up.
     people_are_organizations: bool,
 }
@@ -58,11 +60,12 @@ impl Scalekit {
             rest: Rest::new(&config, clock)?,
             webhook_secrets: config.parsed_webhook_secrets()?,
             validator: Validator::new(config.oidc())?,
+            client_id: config.client_id.clone(),
             people_are_organizations: config.organization_claim == ["sub"],
         })
     }
 
-    /// What proves the tokens, for ID tokens at sign-in.
+    /// What proves the tokens.
     pub fn validator(&self) -> &Validator {
         &self.validator
     }
@@ -131,5 +134,9 @@ impl Identity for Scalekit {
             return Ok(None);
         }
         self.rest.members(organization, page).await.map(Some)
+    }
+
+    fn sign_in(&self) -> Option<&dyn SignIn> {
+        Some(self)
     }
 }

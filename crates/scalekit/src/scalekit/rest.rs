@@ -12,14 +12,17 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tollkeeper_core::{
     ids::{OrganizationId, UserId},
-    ports::{ErrorKind, OrganizationRecord, Page, ProviderError, UserRecord},
+    ports::{ErrorKind, OrganizationRecord, Page, ProviderError, SignInError, UserRecord},
     time::{Clock, MachineTime},
 };
 
 use super::{
     Config, SOURCE,
     events::filled,
-    wire::{ErrorAnswer, Organization, OrganizationAnswer, OrganizationList, TokenAnswer, User, UserAnswer, UserList},
+    wire::{
+        ErrorAnswer, GrantError, Organization, OrganizationAnswer, OrganizationList, TokenAnswer, User, UserAnswer,
+        UserList,
+    },
 };
 use crate::{
     ConfigError,
@@ -48,6 +51,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// The longest message of the provider that is kept, in characters.
 const MAX_MESSAGE: usize = 300;
+
+/// The longest code of a grant's error that is kept, in bytes.
+const MAX_CODE: usize = 40;
 
 /// A client of the management API.
 pub(super) struct Rest {
@@ -208,6 +214,28 @@ impl Rest {
         Ok(token.insert(fresh).value.clone())
     }
 
+    /// Asks for tokens of a person. `grant` is the form, without who we are.
+    pub(super) async fn grant(
+        &self,
+        operation: &'static str,
+        grant: &[(&str, &str)],
+    ) -> Result<TokenAnswer, SignInError> {
+        let mut form = vec![("client_id", self.client_id.as_str())];
+        form.push(("client_secret", self.client_secret.expose_secret()));
+        form.extend(grant);
+        let request = self.http.post(self.below(&["oauth", "token"])).form(&form);
+        let response = request.send().await.map_err(|cause| {
+            // Who was reached may have taken the grant, and another one is not to be had.
+            let kind = if cause.is_connect() { ErrorKind::Transient } else { ErrorKind::OutcomeUnknown };
+            ProviderError { kind, ..unreachable(operation, cause) }
+        })?;
+        if !response.status().is_success() {
+            return Err(grant_refused(operation, response).await);
+        }
+        let unread = |failed| ProviderError { kind: ErrorKind::OutcomeUnknown, ..failed };
+        Ok(read_json(operation, response).await.map_err(unread)?)
+    }
+
     /// The address of one object of the API; `None` for an id that an address has no place for, so that there cannot be
     /// such an object.
     fn address(&self, collection: &str, id: &str) -> Option<Url> {
@@ -220,7 +248,7 @@ impl Rest {
     }
 
     /// An address below the environment's; each part is one segment, whatever is in it.
-    fn below(&self, parts: &[&str]) -> Url {
+    pub(super) fn below(&self, parts: &[&str]) -> Url {
         let mut url = self.environment.clone();
         url.path_segments_mut().expect(HAS_A_PATH).pop_if_empty().extend(parts);
         url
@@ -228,26 +256,15 @@ impl Rest {
 
     /// The error of an answer that is none.
     async fn refused(&self, operation: &'static str, response: Response) -> ProviderError {
-        let status = response.status();
-        let kind = match status {
-            StatusCode::TOO_MANY_REQUESTS => ErrorKind::Throttled(retry_after(response.headers())),
-            StatusCode::CONFLICT => ErrorKind::Conflict,
-            StatusCode::REQUEST_TIMEOUT => ErrorKind::Transient,
-            status if status.is_server_error() => ErrorKind::Transient,
-            _ => ErrorKind::Rejected,
-        };
-        let request_id =
-            response.headers().get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let bare = bare(operation, &response);
         let body = http_client::body(response, MAX_ANSWER).await.unwrap_or_default();
         let answer: ErrorAnswer = serde_json::from_slice(&body).unwrap_or_default();
         let code = answer.details.into_iter().find_map(|detail| detail.error_code).or(answer.error);
         let said = answer.message.or(answer.error_description).filter(|said| !said.is_empty());
         ProviderError {
             code: code.map(|code| self.harmless(&code)),
-            message: said
-                .map_or_else(|| format!("answered with status {}", status.as_u16()), |said| self.harmless(&said)),
-            request_id,
-            ..error(kind, operation)
+            message: said.map_or(bare.message, |said| self.harmless(&said)),
+            ..bare
         }
     }
 
@@ -257,6 +274,40 @@ impl Rest {
             return "the message repeats a secret and is left out".to_owned();
         }
         said.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect()
+    }
+}
+
+/// The error of a grant that was not taken. Its code alone is kept: the words beside it may repeat a code or a token.
+///
+/// Source: RFC 6749, section 5.2.
+async fn grant_refused(operation: &'static str, response: Response) -> SignInError {
+    let bare = bare(operation, &response);
+    let body = http_client::body(response, MAX_ANSWER).await.unwrap_or_default();
+    let answer: GrantError = serde_json::from_slice(&body).unwrap_or_default();
+    let code = answer.error.filter(|code| {
+        (1..=MAX_CODE).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    });
+    if code.as_deref() == Some("invalid_grant") {
+        return SignInError::Refused;
+    }
+    ProviderError { code, ..bare }.into()
+}
+
+/// The error of an answer whose body was not read.
+fn bare(operation: &'static str, response: &Response) -> ProviderError {
+    let status = response.status();
+    let kind = match status {
+        StatusCode::TOO_MANY_REQUESTS => ErrorKind::Throttled(retry_after(response.headers())),
+        StatusCode::CONFLICT => ErrorKind::Conflict,
+        StatusCode::REQUEST_TIMEOUT => ErrorKind::Transient,
+        status if status.is_server_error() => ErrorKind::Transient,
+        _ => ErrorKind::Rejected,
+    };
+    let request_id = response.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    ProviderError {
+        message: format!("answered with status {}", status.as_u16()),
+        request_id: request_id.map(str::to_owned),
+        ..error(kind, operation)
     }
 }
 

@@ -108,6 +108,8 @@ fn usable(id: Option<String>) -> Option<String> {
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
     pub(super) access_token: SecretString,
+    pub(super) refresh_token: Option<SecretString>,
+    pub(super) id_token: Option<SecretString>,
     expires_in: Option<Seconds>,
 }
 
@@ -142,4 +144,10 @@ pub(super) struct ErrorAnswer {
 #[derive(Deserialize)]
 pub(super) struct ErrorDetail {
     pub(super) error_code: Option<String>,
+}
+
+/// What `POST /oauth/token` answers where it gives no token.
+#[derive(Default, Deserialize)]
+pub(super) struct GrantError {
+    pub(super) error: Option<String>,
 }
