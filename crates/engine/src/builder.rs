@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollkeeper_core::{
     catalog::Catalog,
     ids::{OrganizationId, Provider, Source, SubscriptionId},
@@ -30,7 +30,8 @@ use crate::{
     leases::Over,
     notices::Notices,
     run::Running,
-    seal::Seal,
+    seal::{Seal, Vault},
+    sign_in::Refreshes,
     sweep::Sweeps,
     together::Line,
 };
@@ -53,6 +54,10 @@ pub(crate) struct Inner {
     pub(crate) gates: Gates,
     pub(crate) inbox: inbox::Writer,
     pub(crate) previews: Seal,
+    pub(crate) flows: Vault,
+    pub(crate) cookies: Vault,
+    pub(crate) tokens: Vault,
+    pub(crate) refreshes: Refreshes,
     pub(crate) known_keys: KnownKeys,
     pub(crate) notices: Notices,
     /// One at a time per organization within this process: saves provider calls, carries no correctness.
@@ -61,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     /// Set when the engine is asked to stop: what comes in batches ends at the next piece.
     pub(crate) stopping: CancellationToken,
+    /// What the engine finishes before it has stopped.
+    pub(crate) tasks: TaskTracker,
     /// Where the rounds of the outbox and of the inbox have come to.
     pub(crate) last_owed: tokio::sync::Mutex<String>,
     pub(crate) last_waiting: tokio::sync::Mutex<(Source, String)>,
@@ -168,6 +175,10 @@ impl Builder {
             known_keys: KnownKeys::default(),
             notices: Notices::default(),
             previews: Seal::new(&self.settings.secrets, "preview", &*self.random),
+            flows: Vault::new(&self.settings.secrets, "sign-in", &self.random),
+            cookies: Vault::new(&self.settings.secrets, "session cookie", &self.random),
+            tokens: Vault::new(&self.settings.secrets, "session tokens", &self.random),
+            refreshes: Refreshes::default(),
             db,
             clock: self.clock.ok_or_else(|| missing("clock"))?,
             random: self.random,
@@ -179,6 +190,7 @@ impl Builder {
             turns: Mutex::default(),
             owner: hex::encode(owner),
             stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
             last_owed: tokio::sync::Mutex::default(),
             last_waiting: tokio::sync::Mutex::new((Source::from(""), String::new())),
             answered: Over::default(),

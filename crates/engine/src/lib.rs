@@ -93,6 +93,7 @@ mod run;
 mod seal;
 mod settings;
 mod show;
+mod sign_in;
 mod sweep;
 mod sync;
 mod together;
@@ -115,6 +116,7 @@ pub use redirect::safe_target;
 pub use run::Running;
 pub use settings::Settings;
 pub use show::{FeatureView, LimitView, SubscriptionView, feature_view, grant_view, plans_view};
+pub use sign_in::{Authenticated, MARK as SESSION_MARK, SessionCookie, SignInBegun, SignInFlow, SignInWish, SignedIn};
 pub use sync::Landing;
 
 pub use tollkeeper_core::{

@@ -18,6 +18,8 @@ use crate::{Error, Extent, Tollkeeper, due::DueRow};
 const TICK: Duration = Duration::from_secs(1);
 /// Machine time between two looks while something is being worked on: what comes meanwhile is found by one look.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// Machine time between two times that what is over is forgotten.
+const BETWEEN_FORGETTING: Duration = Duration::from_secs(10 * 60);
 
 /// An engine with its workers.
 #[must_use = "dropping it stops nothing: call `stop`"]
@@ -29,13 +31,15 @@ pub struct Running {
 
 impl Running {
     pub(crate) fn start(engine: Tollkeeper, workers: bool) -> Self {
-        let running = Self { stop: engine.inner.stopping.clone(), engine, tasks: TaskTracker::new() };
+        let (stop, tasks) = (engine.inner.stopping.clone(), engine.inner.tasks.clone());
+        let running = Self { engine, stop, tasks };
         running.tasks.spawn(running.engine.clone().keep_in_touch(running.stop.clone()));
         if workers {
             if let Some(interval) = running.engine.inner.settings.reconcile_interval {
                 running.tasks.spawn(compare_now_and_then(running.engine.clone(), running.stop.clone(), interval));
             }
             running.tasks.spawn(read_lists_now_and_then(running.engine.clone(), running.stop.clone()));
+            running.tasks.spawn(forget_now_and_then(running.engine.clone(), running.stop.clone()));
             for job in [Job::Inbox, Job::Outbox, Job::Due] {
                 running.tasks.spawn(job.run(running.engine.clone(), running.stop.clone()));
             }
@@ -93,6 +97,21 @@ async fn read_lists_now_and_then(engine: Tollkeeper, stop: CancellationToken) {
         }
         if let Err(error) = engine.sweep().await {
             tracing::warn!(%error, "what waits could not be read from a list");
+        }
+    }
+}
+
+/// Forgets sessions that are over.
+async fn forget_now_and_then(engine: Tollkeeper, stop: CancellationToken) {
+    let mut tick = time::interval(BETWEEN_FORGETTING);
+    tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = engine.forget_sessions().await {
+            tracing::warn!(%error, "sessions that are over could not be forgotten: it is tried again");
         }
     }
 }

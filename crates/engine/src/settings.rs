@@ -38,9 +38,13 @@ pub struct Settings {
     pub reconcile_interval: Option<Duration>,
     /// Requests a minute to a provider; what is not here has what its adapter calls usual.
     pub requests_per_minute: BTreeMap<Provider, u32>,
-    /// What preview tokens and other seals derive from: the first one seals, all of them open. Without any, seals do
-    /// not outlive this process.
+    /// What preview tokens, session cookies and other seals derive from: the first one seals, all of them open. Without
+    /// any, seals do not outlive this process.
     pub secrets: Vec<SecretString>,
+    /// Where the identity provider sends people back to who sign in for our own pages; `{app_url}/auth/callback` unless given.
+    pub redirect_uri: Option<String>,
+    /// Where it sends people to who have signed out; `{app_url}/` unless given.
+    pub post_logout_redirect_uri: Option<String>,
     /// How much more or less than previewed a change may cost, in hundredths of a percent of a day's price; one minor unit
     /// in any case.
     pub preview_tolerance: u32,
@@ -64,6 +68,8 @@ impl Settings {
             reconcile_interval: None,
             requests_per_minute: BTreeMap::new(),
             secrets: Vec::new(),
+            redirect_uri: None,
+            post_logout_redirect_uri: None,
             preview_tolerance: 100,
         }
     }

@@ -1,0 +1,223 @@
+//! New tokens for a session, one refresh at a time: a refresh token is good once, and two that use the same one end the
+//! session. See `docs/decisions/0018-a-refresh-outlives-its-request.md`.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::{sync::watch, time::sleep};
+use tollkeeper_core::{
+    ports::{AuthError, ErrorKind, SignInError, Tokens},
+    time::MachineTime,
+};
+use tollkeeper_store::session as rows;
+
+use super::session::Kept;
+use crate::{Error, Tollkeeper};
+
+/// How long after a failure of the provider nobody asks it, doubled with each one more, and at most.
+const FIRST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(30);
+/// How often one looks whether another process is done, and how often at most: longer than any call takes.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 300;
+/// How often new tokens are tried to be written, a second apart: nobody else has them.
+const WRITES: u32 = 120;
+
+/// What became of a refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// There are other tokens now than those that were seen.
+    Renewed,
+    /// The session has ended.
+    Over,
+    /// Nothing has changed; it may work later.
+    Later,
+}
+
+/// Refreshes of this process.
+#[derive(Default)]
+pub(crate) struct Refreshes {
+    under_way: Mutex<HashMap<String, watch::Receiver<Option<Outcome>>>>,
+    rest: Mutex<Rest>,
+}
+
+/// The provider failed, so that it is left alone for a while.
+#[derive(Default)]
+struct Rest {
+    failures: u32,
+    until: Option<MachineTime>,
+}
+
+impl Refreshes {
+    fn rests(&self, now: MachineTime) -> bool {
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.until.is_some_and(|until| now < until)
+    }
+
+    fn failed(&self, now: MachineTime, asked_to_wait: Option<Duration>) {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        // What failed at the same time is one failure.
+        if rest.until.is_some_and(|until| now < until) {
+            return;
+        }
+        let doubled = FIRST_REST.saturating_mul(1 << rest.failures.min(16)).min(LONGEST_REST);
+        rest.failures = rest.failures.saturating_add(1);
+        rest.until = Some(now.plus(doubled.max(asked_to_wait.unwrap_or_default())));
+    }
+
+    fn worked(&self) {
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Rest::default();
+    }
+}
+
+/// Takes a refresh off the list when it is over, however it ends.
+struct UnderWay {
+    engine: Tollkeeper,
+    id: String,
+    told: watch::Sender<Option<Outcome>>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut under_way = self.engine.inner.refreshes.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.remove(&self.id);
+    }
+}
+
+impl Tollkeeper {
+    /// Gets new tokens in the place of those of `seen`, or waits for whoever does so already.
+    ///
+    /// The work is under way when this returns, and goes on when nobody waits for it any more: what the provider gave must
+    /// be written down, or the session is lost.
+    pub(super) fn renew_tokens(&self, seen: &rows::Session) -> impl Future<Output = Outcome> + Send + use<> {
+        let mut outcome = self.renewal(&seen.id, seen.version);
+        async move {
+            // Whoever is gone without a word has panicked.
+            let told = outcome.wait_for(Option::is_some).await;
+            told.ok().and_then(|told| *told).unwrap_or(Outcome::Later)
+        }
+    }
+
+    fn renewal(&self, id: &str, seen: i64) -> watch::Receiver<Option<Outcome>> {
+        let mut under_way = self.inner.refreshes.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outcome) = under_way.get(id) {
+            return outcome.clone();
+        }
+        let (told, outcome) = watch::channel(None);
+        if self.inner.refreshes.rests(self.machine_now()) {
+            told.send_replace(Some(Outcome::Later));
+            return outcome;
+        }
+        under_way.insert(id.to_owned(), outcome.clone());
+        let refresh = UnderWay { engine: self.clone(), id: id.to_owned(), told };
+        self.inner.tasks.spawn(async move {
+            let outcome = refresh.engine.renew_in_turn(&refresh.id, seen).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "tokens could not be renewed: it is tried again");
+                Outcome::Later
+            });
+            refresh.told.send_replace(Some(outcome));
+        });
+        outcome
+    }
+
+    /// One process at a time.
+    async fn renew_in_turn(&self, id: &str, seen: i64) -> Result<Outcome, Error> {
+        let key = format!("session/{id}");
+        for _ in 0..LOOKS {
+            let done = self.with_lease(&key, &self.inner.owner, self.renew_now(id, seen)).await?;
+            if let Some(outcome) = done {
+                return Ok(outcome);
+            }
+            sleep(LOOK).await;
+        }
+        Ok(Outcome::Later)
+    }
+
+    async fn renew_now(&self, id: &str, seen: i64) -> Result<Outcome, Error> {
+        let Some((row, kept)) = self.session(id).await? else { return Ok(Outcome::Over) };
+        if row.version != seen {
+            return Ok(Outcome::Renewed);
+        }
+        let port = self.sign_in_port()?;
+        let Some(refresh_token) = kept.refresh.clone().map(SecretString::from) else {
+            // There never was a way to renew it.
+            return self.end_of_tokens(&row.id, row.version).await;
+        };
+        let tokens = match port.refresh(&refresh_token).await {
+            Ok(tokens) => tokens,
+            Err(SignInError::Refused) => return self.end_of_tokens(&row.id, row.version).await,
+            Err(SignInError::Provider(error)) => {
+                let asked_to_wait = match error.kind {
+                    ErrorKind::Throttled(wait) => Some(wait),
+                    _ => None,
+                };
+                self.inner.refreshes.failed(self.machine_now(), asked_to_wait);
+                tracing::warn!(%error, "the identity provider does not renew tokens: {error}");
+                return Ok(Outcome::Later);
+            }
+        };
+        if !self.keep(&row, kept, tokens.clone()).await? {
+            // Signed out meanwhile.
+            return Ok(Outcome::Over);
+        }
+        self.prove_renewed(&row, &tokens).await
+    }
+
+    /// Writes new tokens down, before anything else is done with them: whatever they turn out to be, the old ones are
+    /// worthless now. `false` when the session has ended.
+    async fn keep(&self, row: &rows::Session, kept: Kept, tokens: Tokens) -> Result<bool, Error> {
+        let sealed = self.inner.tokens.close(&kept.renewed(tokens, self.machine_now()), &row.id);
+        let (id, version, sealed) = (row.id.as_str(), row.version, &sealed[..]);
+        let mut write = 1;
+        loop {
+            match self.inner.db.write(|tx| Box::pin(rows::renew(tx, id, version, sealed))).await {
+                // A write may run again whose end nobody heard.
+                Ok(written) => return Ok(written || self.has_tokens(id, sealed).await?),
+                Err(error) if write == WRITES => {
+                    tracing::error!(%error, "renewed tokens could not be written: whoever they are for has to sign in again");
+                    return Err(error.into());
+                }
+                Err(error) => tracing::warn!(%error, "renewed tokens could not be written: it is tried again"),
+            }
+            write += 1;
+            tokio::select! {
+                () = sleep(Duration::from_secs(1)) => {}
+                // One more time, at once.
+                () = self.inner.stopping.cancelled(), if write < WRITES => write = WRITES,
+            }
+        }
+    }
+
+    /// Looks whether the new tokens are of any use, and of the same person.
+    async fn prove_renewed(&self, row: &rows::Session, tokens: &Tokens) -> Result<Outcome, Error> {
+        // Not before: the call and the writing took their time.
+        let now = self.machine_now();
+        match self.inner.identity.authenticate(tokens.access_token.expose_secret(), now).await {
+            Ok(session) if session.user_id == row.user_id => {
+                self.inner.refreshes.worked();
+                Ok(Outcome::Renewed)
+            }
+            Ok(_) => {
+                tracing::error!("renewed tokens are of another person: the session ends");
+                self.end_of_tokens(&row.id, row.version + 1).await
+            }
+            // They are proven by whoever uses them next.
+            Err(AuthError::KeysUnavailable) => Ok(Outcome::Renewed),
+            Err(error @ (AuthError::Invalid(_) | AuthError::Expired)) => {
+                self.inner.refreshes.failed(now, None);
+                tracing::error!(%error, "a renewed token is not believed: {error}");
+                Ok(Outcome::Later)
+            }
+        }
+    }
+
+    /// Ends a session whose tokens are of no use any more, unless they are others by now.
+    async fn end_of_tokens(&self, id: &str, version: i64) -> Result<Outcome, Error> {
+        let ended = self.inner.db.write(|tx| Box::pin(rows::end_version(tx, id, version))).await?;
+        Ok(if ended || self.session(id).await?.is_none() { Outcome::Over } else { Outcome::Renewed })
+    }
+}
