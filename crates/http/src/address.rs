@@ -18,7 +18,7 @@ pub(crate) async fn carefully<T>(
     parts: &Parts,
     prove: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
-    let Some(address) = address(app, parts) else { return prove.await };
+    let Some(address) = of(app, parts) else { return prove.await };
     let failures = &app.failed_bearers;
     let mut counted = false;
     if failures.is_empty(&address, Instant::now()) {
@@ -40,7 +40,7 @@ pub(crate) async fn carefully<T>(
 
 /// The address that a request is counted for; `None` where none is known, and for gates, which a proxy asks for
 /// everybody.
-fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
+pub(crate) fn of(app: &App, parts: &Parts) -> Option<IpAddr> {
     if parts.uri.path().starts_with("/gate/") {
         return None;
     }

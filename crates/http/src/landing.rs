@@ -43,9 +43,14 @@ pub(crate) async fn success(State(app): State<Shared>, uri: Uri) -> Result<Respo
         Landing::Pending(target) => with_pending(&target),
         Landing::Failed => format!("{}/billing?checkout=failed", app.engine.settings().app_url),
     };
-    let target = utf8_percent_encode(&target, CONTROLS).to_string();
+    Ok(see_other(&target))
+}
+
+/// 303: go there.
+pub(crate) fn see_other(target: &str) -> Response {
+    let target = utf8_percent_encode(target, CONTROLS).to_string();
     let target = HeaderValue::from_str(&target).expect("what is left after encoding is visible");
-    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, target)]).into_response())
+    (StatusCode::SEE_OTHER, [(header::LOCATION, target)]).into_response()
 }
 
 /// Adds `checkout=pending` to the query, which ends where a fragment begins.

@@ -53,6 +53,7 @@ mod admin;
 mod asked;
 mod body;
 mod buckets;
+mod cookies;
 mod cors;
 mod face;
 mod figures;
@@ -73,6 +74,7 @@ mod router;
 mod selection;
 mod serve;
 mod session;
+mod sign_in;
 mod subscription;
 mod webhook;
 

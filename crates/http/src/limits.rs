@@ -38,6 +38,8 @@ pub struct Limits {
     /// Bearers that prove nothing, from one address: beyond, whoever comes from there waits for a turn, or gets 429.
     /// Gates are not counted: a proxy asks them for everybody.
     pub failed_bearers: Rate,
+    /// Ways back from a sign-in that did not work, from one address: beyond, 429. Each may ask the identity provider.
+    pub sign_ins: Rate,
     /// How many proxies stand before us and add to `x-forwarded-for`. Without any, the address is the connection's own.
     pub proxies: usize,
 }
@@ -56,6 +58,7 @@ impl Default for Limits {
             report_time: Duration::from_secs(30),
             provider_calls: Rate { per_minute: 30, burst: 100 },
             failed_bearers: Rate { per_minute: 300, burst: 300 },
+            sign_ins: Rate { per_minute: 30, burst: 60 },
             proxies: 0,
         }
     }

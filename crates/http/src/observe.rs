@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 use crate::{
     admin::RECONCILE,
+    cookies::Renewal,
     cors,
     problem::{self, Problem},
     router::{App, Shared},
@@ -72,13 +73,18 @@ impl RequestIds {
 }
 
 /// Goes around every route of ours.
-pub(crate) async fn edge(State(app): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn edge(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = app.request_ids.of(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let origin = cors::allowed(&app, request.headers());
+    // Browsers alone pay for it.
+    let renewal = request.headers().contains_key(header::COOKIE).then(Renewal::default);
+    if let Some(renewal) = &renewal {
+        request.extensions_mut().insert(renewal.clone());
+    }
 
     let response = match cors::preflight(&method, request.headers(), origin.as_ref()) {
         Some(answer) => answer,
@@ -91,6 +97,9 @@ pub(crate) async fn edge(State(app): State<Shared>, request: Request, next: Next
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     cors::mark(&app, headers, origin);
+    if let Some(renewal) = renewal {
+        renewal.apply(headers);
+    }
     record(&app, &id, &method, route, response.status(), started);
     response.headers_mut().insert(REQUEST_ID, id);
     response

@@ -95,6 +95,17 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "A valid access token is required")
     }
 
+    /// A write with a cookie that did not come from a page of ours.
+    pub(crate) fn csrf() -> Self {
+        let sentence = "With a cookie, changes are only taken from pages of this site";
+        Self::new(StatusCode::FORBIDDEN, "csrf", sentence)
+    }
+
+    /// Whether the same request may work later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.0.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// Whether it says that what was presented proves nobody.
     pub(crate) fn is_unauthenticated(&self) -> bool {
         self.0.code == "unauthenticated"

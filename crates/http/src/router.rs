@@ -13,6 +13,7 @@ use tollkeeper::{Key, Tollkeeper};
 use crate::{
     admin,
     buckets::Buckets,
+    cookies::Cookies,
     cors,
     figures::InboxFigures,
     gate, health, invoices,
@@ -20,7 +21,7 @@ use crate::{
     landing,
     limits::{Limits, Room},
     observe::{self, HotMeters, RequestIds},
-    pages, payment, plans, session, subscription, webhook,
+    pages, payment, plans, session, sign_in, subscription, webhook,
 };
 
 /// What the HTTP face can be told; every part has a default.
@@ -34,7 +35,8 @@ pub struct Config {
     pub limits: Limits,
     /// An API key with every scope that is in no database; `None` is none.
     pub operator_key: Option<SecretString>,
-    /// The cookie that may carry an access token instead of the `Authorization` header.
+    /// The cookie of a session. It may also carry an access token instead of the `Authorization` header. Over https it is
+    /// set with the prefix `__Host-`, and read with and without.
     pub session_cookie: String,
     /// The sentence of a gate that is closed because nobody paid for this.
     pub payment_required: Cow<'static, str>,
@@ -75,6 +77,11 @@ pub(crate) struct App {
     pub(crate) landings: Buckets<String>,
     /// Bearers that proved nothing, by address.
     pub(crate) failed_bearers: Buckets<IpAddr>,
+    /// Ways back from a sign-in that did not work, by address.
+    pub(crate) sign_ins: Buckets<IpAddr>,
+    /// Ways back from one sign-in, by its state.
+    pub(crate) sign_in_tries: Buckets<String>,
+    pub(crate) cookies: Cookies,
     pub(crate) jobs: Jobs,
     pub(crate) inbox_figures: InboxFigures,
 }
@@ -101,6 +108,9 @@ pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
         provider_calls: Buckets::new(limits.provider_calls),
         landings: Buckets::new(limits.provider_calls),
         failed_bearers: Buckets::new(limits.failed_bearers),
+        sign_ins: Buckets::new(limits.sign_ins),
+        sign_in_tries: Buckets::new(sign_in::TRIES),
+        cookies: Cookies::new(&settings.app_url, &config.session_cookie),
         jobs: Jobs::default(),
         inbox_figures: InboxFigures::default(),
         engine,
@@ -115,6 +125,9 @@ pub(crate) fn routes(app: &Shared) -> Router {
         .route("/", get(pages::home))
         .route("/billing", get(pages::billing))
         .route("/static/page.css", get(pages::style))
+        .route("/auth/login", get(sign_in::login))
+        .route("/auth/callback", get(sign_in::callback))
+        .route("/auth/logout", post(sign_in::logout))
         .route("/api/session", get(session::show))
         .route("/api/plans", get(plans::list))
         .route("/api/subscription/create", post(subscription::create))

@@ -1,4 +1,4 @@
-//! Who asks: a person with an access token or the session cookie, or a program with an API key.
+//! Who asks: a person with an access token or a session of ours, or a program with an API key.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -10,10 +10,17 @@ use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
-use tollkeeper::{Action, Actor, KEY_PREFIX, Key, Scope, ids::OrganizationId, plans_view, ports::Session};
+use tollkeeper::{
+    Action, Actor, Error, KEY_PREFIX, Key, SESSION_MARK, Scope,
+    ids::OrganizationId,
+    plans_view,
+    ports::{AuthError, Session},
+};
 
 use crate::{
-    address, cors,
+    address,
+    cookies::Renewal,
+    cors,
     problem::Problem,
     query,
     router::{App, Shared},
@@ -35,7 +42,8 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let credential = credential(app, &parts.method, &parts.headers)?;
-        address::carefully(app, parts, prove(app, credential)).await
+        let renewal = parts.extensions.get::<Renewal>();
+        address::carefully(app, parts, prove(app, credential, renewal)).await
     }
 }
 
@@ -51,18 +59,14 @@ fn credential<'a>(app: &App, method: &Method, headers: &'a HeaderMap) -> Result<
     if let Some(token) = bearer(headers) {
         return Ok(Credential::Bearer(token));
     }
-    let cookie = cookie(headers, &app.config.session_cookie).ok_or_else(Problem::unauthenticated)?;
+    let cookie = app.cookies.credential(headers).ok_or_else(Problem::unauthenticated)?;
     if !method.is_safe() && !cors::comes_from(headers, &app.writers) {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "csrf",
-            "With a cookie, changes are only taken from pages of this site",
-        ));
+        return Err(Problem::csrf());
     }
     Ok(Credential::Cookie(cookie))
 }
 
-async fn prove(app: &App, credential: Credential<'_>) -> Result<Caller, Problem> {
+async fn prove(app: &App, credential: Credential<'_>, renewal: Option<&Renewal>) -> Result<Caller, Problem> {
     let (Credential::Bearer(token) | Credential::Cookie(token)) = credential;
     if token.is_empty() || token.len() > LONGEST_TOKEN {
         return Err(Problem::unauthenticated());
@@ -72,7 +76,33 @@ async fn prove(app: &App, credential: Credential<'_>) -> Result<Caller, Problem>
     {
         return Ok(Caller::Key(key));
     }
+    if matches!(credential, Credential::Cookie(_)) && token.starts_with(SESSION_MARK) {
+        return session(app, token, renewal).await.map(Caller::Person);
+    }
     Ok(Caller::Person(app.engine.authenticate(token).await?))
+}
+
+/// Proves a session cookie. One that lives on is sent anew with the answer, one that is over is taken away.
+async fn session(app: &App, cookie: &str, renewal: Option<&Renewal>) -> Result<Arc<Session>, Problem> {
+    let tell = |cookie| {
+        if let Some(renewal) = renewal {
+            renewal.set(cookie);
+        }
+    };
+    match app.engine.authenticate_cookie(cookie).await {
+        Ok(proven) => {
+            if let Some(cookie) = &proven.renewed {
+                tell(app.cookies.set_session(cookie));
+            }
+            Ok(proven.session)
+        }
+        Err(Error::Unauthenticated(AuthError::Expired)) => {
+            tell(app.cookies.clear_session());
+            let sentence = "This session is over: sign in again";
+            Err(Problem::new(StatusCode::UNAUTHORIZED, "session_expired", sentence))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The API key with this secret, the operator's own among them; `None` when it is no key's at all.
@@ -95,12 +125,6 @@ pub(crate) async fn key(app: &App, secret: &str) -> Result<Option<Arc<Key>>, Pro
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
 }
 
 impl Caller {

@@ -62,6 +62,34 @@ fn origin(setting: &str, text: &str, problems: &Problems) -> String {
     cut.to_owned()
 }
 
+/// Where the identity provider sends people back to.
+pub(super) struct WaysBack {
+    pub(super) redirect_uri: Option<String>,
+    pub(super) post_logout_redirect_uri: Option<String>,
+}
+
+/// `SCALEKIT_REDIRECT_URI` and `SCALEKIT_POST_LOGOUT_REDIRECT_URI`.
+pub(super) fn ways_back(app_url: &str, vars: &Vars, problems: &Problems) -> WaysBack {
+    let name = "SCALEKIT_REDIRECT_URI";
+    let redirect_uri = vars.get(&[name], problems);
+    if let Some(found) = &redirect_uri
+        && !app_url.is_empty()
+        && !found.strip_prefix(app_url).is_some_and(|path| path.starts_with('/'))
+    {
+        // The cookies of a sign-in are of our own site, and of no other.
+        problems.add(name, format!("is `{found}`: an address of this site is wanted, such as {app_url}/auth/callback"));
+    }
+    let name = "SCALEKIT_POST_LOGOUT_REDIRECT_URI";
+    let post_logout_redirect_uri = vars.get(&[name], problems);
+    let parsed = post_logout_redirect_uri.as_deref().map(|found| (found, url::Url::parse(found).ok()));
+    if let Some((found, url)) = parsed
+        && !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    {
+        problems.add(name, format!("is `{found}`: an address such as https://app.example.com/ is wanted"));
+    }
+    WaysBack { redirect_uri, post_logout_redirect_uri }
+}
+
 /// Whether an address is on this machine.
 fn is_loopback(text: &str) -> bool {
     url::Url::parse(text).ok().is_some_and(|url| match url.host() {

@@ -16,10 +16,24 @@ const MOST_BYTES: i64 = 1 << 30;
 /// The longest sentence, in characters.
 const LONGEST: usize = 200;
 
-/// Reads it; what is not there has its default. Beside the limits, the sentence of a gate that is closed because nobody
-/// paid for what is behind it.
-pub(super) fn read(root: &Section<'_>, problems: &Problems) -> (Limits, Option<String>) {
+/// `[http]`, as far as it was said.
+pub(super) struct Http {
+    pub(super) limits: Limits,
+    /// The sentence of a gate that is closed because nobody paid for what is behind it.
+    pub(super) payment_required: Option<String>,
+    /// The name of the session cookie.
+    pub(super) session_cookie: Option<String>,
+}
+
+/// Reads it; a limit that is not there has its default.
+pub(super) fn read(root: &Section<'_>, problems: &Problems) -> Http {
     let section = root.section("http");
+    let session_cookie = section.text("session_cookie");
+    if session_cookie.as_deref().is_some_and(|name| !is_cookie_name(name)) {
+        let what =
+            "is not possible: 1 to 64 letters, digits, `_`, `-` and `.` are, without `__Host-` or `__Secure-` in front";
+        problems.add(section.path_of("session_cookie"), what);
+    }
     let sentence = section.text("payment_required");
     if sentence.as_ref().is_some_and(|text| text.trim().is_empty() || text.chars().count() > LONGEST) {
         problems.add(section.path_of("payment_required"), format!("is not possible: 1 to {LONGEST} characters are"));
@@ -55,6 +69,7 @@ pub(super) fn read(root: &Section<'_>, problems: &Problems) -> (Limits, Option<S
         report_time: time("report_time", defaults.report_time),
         provider_calls: rate("provider_calls", defaults.provider_calls),
         failed_bearers: rate("failed_bearers", defaults.failed_bearers),
+        sign_ins: rate("sign_ins", defaults.sign_ins),
         proxies: count("proxies", 0, 16, defaults.proxies),
     };
     if limits.body_bytes > limits.bodies_bytes {
@@ -62,7 +77,16 @@ pub(super) fn read(root: &Section<'_>, problems: &Problems) -> (Limits, Option<S
         problems.add(section.path_of("bodies_bytes"), what);
     }
     section.done();
-    (limits, sentence)
+    Http { limits, payment_required: sentence, session_cookie }
+}
+
+/// Browsers give a meaning to two prefixes; ours is put in front where it holds.
+fn is_cookie_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        && !lower.starts_with("__host-")
+        && !lower.starts_with("__secure-")
 }
 
 fn whole(section: &Section<'_>, key: &'static str, least: i64, most: i64) -> Option<usize> {

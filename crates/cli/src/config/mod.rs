@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) clock_url: Option<String>,
     pub(crate) limits: tollkeeper_http::Limits,
     pub(crate) payment_required: Option<String>,
+    pub(crate) session_cookie: Option<String>,
 }
 
 /// The usual and the longest time between two reconciliations.
@@ -89,6 +90,8 @@ impl Config {
             let section = root.section("identity");
             let mut scalekit = identity::scalekit(&section, vars, problems);
             let defaults = Settings::new(provider.into(), server.app_url);
+            let site = if flags.takes_nothing_in { "" } else { &defaults.app_url };
+            let ways_back = address::ways_back(site, vars, problems);
             let settings = Settings {
                 billing_roles: identity::billing_roles(&section, problems).unwrap_or(defaults.billing_roles),
                 users_are_organizations: scalekit.organization_claim == ["sub"],
@@ -97,6 +100,8 @@ impl Config {
                 allowed_origins: server.allowed_origins,
                 requests_per_minute: providers.requests_per_minute,
                 secrets: secrets(vars, problems),
+                redirect_uri: ways_back.redirect_uri,
+                post_logout_redirect_uri: ways_back.post_logout_redirect_uri,
                 preview_tolerance: policy.percent("preview_tolerance").unwrap_or(defaults.preview_tolerance),
                 reconcile_interval: reconcile_interval(&root, problems),
                 ..defaults
@@ -115,7 +120,7 @@ impl Config {
                 scalekit.webhook_secrets.clear();
             }
             billing::keys_in_their_place(vars, problems);
-            let (limits, payment_required) = http::read(&root, problems);
+            let http = http::read(&root, problems);
             root.done();
             Self {
                 listen: server.listen,
@@ -128,8 +133,9 @@ impl Config {
                 stripe: billing::stripe(vars, flags, provider, providers.stripe, problems),
                 operator_key: vars.get(&["TOLLKEEPER_OPERATOR_KEY"], problems).map(SecretString::from),
                 clock_url: address::clock(vars, problems),
-                limits,
-                payment_required,
+                limits: http.limits,
+                payment_required: http.payment_required,
+                session_cookie: http.session_cookie,
             }
         };
         problems.finish(|| config)

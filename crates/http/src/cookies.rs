@@ -1,0 +1,99 @@
+//! Our cookies: what they are called, how they are set, and how one that lives on gets into an answer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{HeaderMap, HeaderValue, header};
+use tollkeeper::{SESSION_MARK, SessionCookie};
+
+/// What a browser only takes from a site itself, over https and for all of it: no other site of the same domain can put one
+/// there. Source: RFC 6265bis, "Cookie Name Prefixes".
+const HOST: &str = "__Host-";
+
+/// The names of our cookies on this site.
+#[derive(Debug)]
+pub(crate) struct Cookies {
+    /// The session, as it is configured; it may also hold an access token.
+    plain: String,
+    /// The session, as we set it.
+    session: String,
+    /// A sign-in under way.
+    flow: String,
+    is_secure: bool,
+}
+
+impl Cookies {
+    pub(crate) fn new(app_url: &str, session_cookie: &str) -> Self {
+        let is_secure = app_url.starts_with("https:");
+        let prefix = if is_secure { HOST } else { "" };
+        Self {
+            plain: session_cookie.to_owned(),
+            session: format!("{prefix}{session_cookie}"),
+            flow: format!("{prefix}{session_cookie}_flow"),
+            is_secure,
+        }
+    }
+
+    /// The value that may say who somebody is: the one that we set, else an access token under the plain name. A session
+    /// is only taken under the name that it was set with: somebody else's may have been put under the other.
+    pub(crate) fn credential<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let token = || value(headers, &self.plain).filter(|value| !value.starts_with(SESSION_MARK));
+        value(headers, &self.session).or_else(token)
+    }
+
+    /// The sign-in that this browser has under way.
+    pub(crate) fn flow<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        value(headers, &self.flow)
+    }
+
+    pub(crate) fn set_session(&self, cookie: &SessionCookie) -> HeaderValue {
+        self.set(&self.session, &cookie.value, cookie.lasts.as_secs())
+    }
+
+    pub(crate) fn set_flow(&self, flow: &str, seconds: u64) -> HeaderValue {
+        self.set(&self.flow, flow, seconds)
+    }
+
+    pub(crate) fn clear_flow(&self) -> HeaderValue {
+        self.set(&self.flow, "", 0)
+    }
+
+    pub(crate) fn clear_session(&self) -> HeaderValue {
+        self.set(&self.session, "", 0)
+    }
+
+    /// Both names, so that nobody is signed in any more.
+    pub(crate) fn clear_all(&self) -> impl Iterator<Item = HeaderValue> {
+        let plain = (self.plain != self.session).then(|| self.set(&self.plain, "", 0));
+        std::iter::once(self.clear_session()).chain(plain)
+    }
+
+    /// Scripts cannot read it, and other sites can only make a browser send it by leading it here.
+    fn set(&self, name: &str, value: &str, seconds: u64) -> HeaderValue {
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+        HeaderValue::try_from(text).expect("names were checked, and what is sealed is visible")
+    }
+}
+
+fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
+}
+
+/// What becomes of the session cookie that a request came with: whoever proves it writes it here, and the edge puts it into
+/// the answer, whatever that is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Renewal(Arc<Mutex<Option<HeaderValue>>>);
+
+impl Renewal {
+    pub(crate) fn set(&self, cookie: HeaderValue) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cookie);
+    }
+
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+        if let Some(cookie) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+    }
+}
