@@ -20,6 +20,7 @@ mod payments;
 mod proof;
 mod provider;
 mod settings;
+mod sign_in;
 mod structure;
 mod support;
 mod wire;
