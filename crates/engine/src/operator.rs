@@ -3,6 +3,7 @@
 use tollkeeper_core::{
     account::Account,
     ids::{EventId, OrganizationId, Source},
+    time::MachineTime,
 };
 use tollkeeper_store::{
     drift::{self, Drift},
@@ -19,6 +20,14 @@ impl Tollkeeper {
     /// [`Error::Store`].
     pub async fn deliveries(&self, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>, Error> {
         Ok(inbox::list(self.inner.db.read().await?.c(), filter, limit).await?)
+    }
+
+    /// Deliveries that were received at or after an instant, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn deliveries_since(&self, from: MachineTime, limit: i64) -> Result<Vec<InboxRow>, Error> {
+        Ok(inbox::arrived(self.inner.db.read().await?.c(), from, limit).await?)
     }
 
     /// One delivery.

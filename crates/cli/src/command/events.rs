@@ -5,13 +5,19 @@ use serde_json::{Value, json};
 use tollkeeper::{DeliveryFilter, DeliveryState, StoredDelivery, ids::Source};
 use tollkeeper_core::time::MachineTime;
 
-use super::{instant, say, source, table, with_engine};
+use super::{
+    instant, say, source, table,
+    tail::{self, Tail},
+    with_engine,
+};
 
 /// What to do with deliveries.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Events {
     /// Show deliveries and their fates, the newest first; never a body
     List(List),
+    /// Show deliveries as they arrive, and again when their fate is known, until you end it; never a body
+    Tail(Tail),
 }
 
 /// Which ones.
@@ -45,7 +51,13 @@ fn state() -> impl TypedValueParser<Value = DeliveryState> {
 
 /// Does it.
 pub(crate) async fn run(command: Events) -> anyhow::Result<()> {
-    let Events::List(List { state, source, subject, before, limit, json }) = command;
+    match command {
+        Events::List(which) => list(which).await,
+        Events::Tail(which) => tail::run(which).await,
+    }
+}
+
+async fn list(List { state, source, subject, before, limit, json }: List) -> anyhow::Result<()> {
     let filter = DeliveryFilter { state, source, subject, before };
     let found = with_engine(async |engine| Ok(engine.deliveries(&filter, limit).await?)).await?;
     if json {
@@ -57,7 +69,7 @@ pub(crate) async fn run(command: Events) -> anyhow::Result<()> {
     say(&table(&found.iter().map(line).collect::<Vec<_>>()))
 }
 
-fn line(row: &StoredDelivery) -> Vec<String> {
+pub(super) fn line(row: &StoredDelivery) -> Vec<String> {
     let why = match row.state {
         DeliveryState::Dead | DeliveryState::Pending => row.last_error.as_ref().or(row.why.as_ref()),
         DeliveryState::Done | DeliveryState::Ignored => row.why.as_ref(),
@@ -73,7 +85,7 @@ fn line(row: &StoredDelivery) -> Vec<String> {
     ]
 }
 
-fn told(row: &StoredDelivery) -> Value {
+pub(super) fn told(row: &StoredDelivery) -> Value {
     json!({
         "source": row.source,
         "eventId": row.event_id,

@@ -4,6 +4,7 @@ pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod reconcile;
 pub(crate) mod replay;
+mod tail;
 
 use std::io::{ErrorKind, Write as _};
 
@@ -38,6 +39,8 @@ pub(crate) async fn with_engine<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow
         tokio::spawn(clock::follow(url, clocks, running.engine().clone(), client));
     }
     let outcome = tokio::select! {
+        // Work that ends by being asked to knows best whether that is a failure.
+        biased;
         outcome = work(running.engine()) => outcome,
         () = compose::asked_to_end() => Err(anyhow::anyhow!("asked to end: what was done until then stays done")),
     };
@@ -48,10 +51,16 @@ pub(crate) async fn with_engine<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow
 
 /// Writes to standard output. That nobody reads any further is no failure.
 pub(crate) fn say(text: &str) -> anyhow::Result<()> {
+    heard(text).map(drop)
+}
+
+/// Writes to standard output; answers whether anybody still reads.
+fn heard(text: &str) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("writing the answer"),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("writing the answer"),
     }
 }
 

@@ -1,11 +1,16 @@
 //! What operators type: keys, deliveries, comparing, and a running sandbox's events.
 
-use std::{fs, net::TcpListener, process::Command};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    process::{Command, Stdio},
+};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tollkeeper_store::inbox;
-use tollkeeper_testkit::process::until;
+use tollkeeper_testkit::process::{Process, until};
 
 use crate::{
     provider::everywhere,
@@ -43,6 +48,15 @@ async fn subscriber(world: &World, server: &Server) -> (String, Person) {
     admin.subscription_is("active").await;
     world.delivered(&organization).await;
     (organization, admin)
+}
+
+/// Sends something that is about nobody, as Chargebee would.
+async fn deliver(world: &World, server: &Server, id: &str) {
+    let event = json!({ "id": id, "event_type": "add_usages_reminder", "occurred_at": 1_767_225_600, "content": {} });
+    let name = &world.env["CHARGEBEE_WEBHOOK_USERNAME"];
+    let post = world.client.post(format!("{}/api/webhooks/chargebee", server.url));
+    let post = post.basic_auth(name, Some(&world.env["CHARGEBEE_WEBHOOK_PASSWORD"])).json(&event);
+    assert_eq!(Answer::of(post).await.status, 200);
 }
 
 /// Turns the schedule off: only the command compares.
@@ -96,15 +110,61 @@ tollkeeper_testkit::both_engines! {
         assert!(listed.lines().any(|line| line.contains(id) && line.contains("revoked")), "{listed}");
     }
 
+    async fn deliveries_are_shown_as_they_arrive(db: TestDb) {
+        let world = World::start().await;
+        let server = world.serve(db.url(), &[]).await;
+        deliver(&world, &server, "ev_before").await;
+        until("the first one has its fate", async || {
+            let listed = told(&world, db.url(), &["events", "list"]);
+            (listed["events"][0]["state"] == "ignored").then_some(())
+        })
+        .await;
+        let mut tail = Process::spawn(&mut command(&world, db.url(), &["events", "tail", "--json"]));
+        let mut people = Process::spawn(&mut command(&world, db.url(), &["events", "tail", "--source", "chargebee"]));
+        let mut others = Process::spawn(&mut command(&world, db.url(), &["events", "tail", "--source", "stripe"]));
+        for tail in [&mut tail, &mut people, &mut others] {
+            tail.line("that it waits", |line| line.starts_with("Waiting").then_some(())).await;
+        }
+        for id in ["ev_1", "ev_2"] {
+            deliver(&world, &server, id).await;
+        }
+        for id in ["ev_1", "ev_2"] {
+            let fate = |line: &str| serde_json::from_str::<Value>(line).ok().filter(|row| row["eventId"] == id && row["state"] == "ignored");
+            let row = tail.line("what became of a delivery", fate).await;
+            assert_eq!((&row["source"], &row["eventType"]), (&json!("chargebee"), &json!("add_usages_reminder")));
+            people.line("the same for people", |line| (line.contains(id) && line.contains("ignored")).then_some(())).await;
+        }
+        for mut tail in [tail, people, others] {
+            tail.terminate();
+            assert!(tail.end().await.success(), "to end is what was wanted");
+            let lines = tail.stdout();
+            assert!(!lines.iter().any(|line| line.contains("ev_before")), "{lines:?}");
+            let about = |id: &str, state: &str| lines.iter().filter(|line| line.contains(id) && line.contains(state)).count();
+            assert!(["ev_1", "ev_2"].iter().all(|id| about(id, "ignored") <= 1 && about(id, "pending") <= 1), "{lines:?}");
+            // The one for another sender has nothing to show.
+            assert!(lines.len() >= 2 || lines.is_empty());
+        }
+    }
+
+    async fn whoever_reads_no_further_ends_the_tail(db: TestDb) {
+        let world = World::start().await;
+        let _server = world.serve(db.url(), &[]).await;
+        let mut tail = command(&world, db.url(), &["events", "tail"]);
+        let mut tail = tail.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut waits = String::new();
+        BufReader::new(tail.stderr.take().unwrap()).read_line(&mut waits).unwrap();
+        assert!(waits.starts_with("Waiting"), "{waits}");
+        // Nothing was written and nothing will be.
+        drop(tail.stdout.take());
+        until("it has ended", async || tail.try_wait().unwrap()).await;
+        assert!(tail.wait().unwrap().success());
+    }
+
     async fn what_was_given_up_is_listed_and_worked_on_again(db: TestDb) {
         let world = World::start().await;
         let server = world.serve(db.url(), &["--no-workers"]).await;
         for id in ["ev_1", "ev_2"] {
-            let event = json!({ "id": id, "event_type": "add_usages_reminder", "occurred_at": 1_767_225_600, "content": {} });
-            let name = &world.env["CHARGEBEE_WEBHOOK_USERNAME"];
-            let post = world.client.post(format!("{}/api/webhooks/chargebee", server.url));
-            let post = post.basic_auth(name, Some(&world.env["CHARGEBEE_WEBHOOK_PASSWORD"])).json(&event);
-            assert_eq!(Answer::of(post).await.status, 200);
+            deliver(&world, &server, id).await;
         }
         let bury = ["ev_1".into(), "ev_2".into()];
         let bury = &bury;

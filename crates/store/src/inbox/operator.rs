@@ -141,6 +141,26 @@ pub async fn list(c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>
     rows.into_iter().map(Row::read).collect()
 }
 
+/// Reads at most `limit` deliveries received at or after `from`, the oldest first.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn arrived(c: C<'_>, from: MachineTime, limit: i64) -> Result<Vec<InboxRow>, Error> {
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row,
+        "
+        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why, attempts, next_attempt_at, last_error
+        FROM inbox
+        WHERE received_at >= $1
+        ORDER BY received_at, source, event_id
+        LIMIT $2 + 0",
+        At(from),
+        limit
+    )?;
+    rows.into_iter().map(Row::read).collect()
+}
+
 /// How many deliveries stand where; a source and state without any is not named.
 ///
 /// # Errors

@@ -235,6 +235,13 @@ both_engines! {
         assert_eq!(list(Filter { source: Some("stripe".into()), ..Filter::default() }).await, ["ev_3"]);
         assert_eq!(list(Filter { subject: Some("subscription:b".into()), ..Filter::default() }).await, ["ev_2"]);
         assert_eq!(list(Filter { state: Some(InboxState::Pending), ..Filter::default() }).await, ["ev_4", "ev_3", "ev_2"]);
+        let arrived = async |from: i64, limit: i64| {
+            let rows = inbox::arrived(db.db().read().await.unwrap().c(), sample::machine(from), limit).await.unwrap();
+            rows.into_iter().map(|row| row.event_id.into_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(arrived(2, 2).await, ["ev_2", "ev_3"]);
+        assert_eq!(arrived(4, 9).await, ["ev_4"]);
+        assert_eq!(arrived(5, 9).await, [""; 0]);
         let stripe = &"stripe".into();
         let gone = &ids(&["ev_3"]);
         db.db().write(|tx| Box::pin(async move { inbox::dead(tx, stripe, gone, "gave up").await })).await.unwrap();
