@@ -23,8 +23,19 @@ use crate::{
 };
 
 /// Does something with an engine that neither listens nor works by itself, on the database of the configuration as it
-/// is: a schema that is older is refused. Asked to end, it stops where it is.
+/// is: a schema that is older is refused. Asked to end, it stops where it is, and that is a failure.
 pub(crate) async fn with_engine<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    with_engine_to_the_end(async |engine| {
+        tokio::select! {
+            outcome = work(engine) => outcome,
+            () = compose::asked_to_end() => Err(anyhow::anyhow!("asked to end: what was done until then stays done")),
+        }
+    })
+    .await
+}
+
+/// As [`with_engine`], for work that looks itself whether it is asked to end.
+async fn with_engine_to_the_end<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let config = Config::read(&Vars::of_process(), &Flags::of_a_command())?;
     let clocks = Clocks::default();
     let db = compose::database(&config.database_url, false).await?;
@@ -38,12 +49,7 @@ pub(crate) async fn with_engine<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow
         }
         tokio::spawn(clock::follow(url, clocks, running.engine().clone(), client));
     }
-    let outcome = tokio::select! {
-        // Work that ends by being asked to knows best whether that is a failure.
-        biased;
-        outcome = work(running.engine()) => outcome,
-        () = compose::asked_to_end() => Err(anyhow::anyhow!("asked to end: what was done until then stays done")),
-    };
+    let outcome = work(running.engine()).await;
     running.stop().await;
     db.close().await;
     outcome

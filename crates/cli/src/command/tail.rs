@@ -17,7 +17,7 @@ use tollkeeper::{
 };
 use tollkeeper_core::time::MachineTime;
 
-use super::{events, heard, source, table, with_engine};
+use super::{events, heard, source, table, with_engine_to_the_end};
 use crate::compose;
 
 /// Which ones.
@@ -46,7 +46,7 @@ const AT_ONCE: i64 = 500;
 
 /// Shows what arrives, until it is asked to end or nobody reads any more.
 pub(super) async fn run(which: Tail) -> anyhow::Result<()> {
-    with_engine(async |engine| {
+    with_engine_to_the_end(async |engine| {
         tokio::select! {
             outcome = show(engine, &which) => outcome,
             () = nobody_reads() => Ok(()),
