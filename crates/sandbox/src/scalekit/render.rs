@@ -130,6 +130,10 @@ pub(super) fn user(directory: &Directory, row: &User, organization_id: Option<&s
         })
         .collect();
     let mut object = user_data(row);
+    // What is null in a webhook is left out of an answer.
+    if let Some(profile) = object["user_profile"].as_object_mut() {
+        profile.retain(|_, value| !value.is_null());
+    }
     if let Some(object) = object.as_object_mut() {
         object.insert("memberships".into(), memberships.into());
     }

@@ -6,6 +6,7 @@ use reqwest::Method;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde_json::{Value, json};
 
+use crate::contracts::broken_by_scalekit;
 use crate::support::*;
 
 fn part(token: &Value, index: usize) -> Value {
@@ -122,14 +123,17 @@ async fn the_management_api_wants_a_bearer() {
 
     let bearer = granted["access_token"].as_str().unwrap().to_owned();
     let call = async |method: Method, path: &str, bearer: &str, body: Value| {
-        let mut request = world.client.request(method, world.url(path));
+        let mut request = world.client.request(method.clone(), world.url(path));
         if !bearer.is_empty() {
             request = request.bearer_auth(bearer);
         }
         if !body.is_null() {
             request = request.json(&body);
         }
-        answer(request.send().await.unwrap()).await
+        let (status, body) = answer(request.send().await.unwrap()).await;
+        let found = broken_by_scalekit(&method, path, status, &body);
+        assert!(found.is_empty(), "{found:#?}\n{body:#}");
+        (status, body)
     };
     for bad in ["", "nonsense"] {
         let (status, body) = call(Method::GET, "/api/v1/organizations", bad, Value::Null).await;

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tollkeeper_sandbox::Seed;
 
+use crate::contracts::broken_by_scalekit;
 use crate::support::*;
 
 struct Reader<'w> {
@@ -21,7 +22,10 @@ impl<'w> Reader<'w> {
 
     async fn get(&self, path: &str) -> (u16, Value) {
         let request = self.world.client.get(self.world.url(path)).bearer_auth(&self.bearer);
-        answer(request.send().await.unwrap()).await
+        let (status, body) = answer(request.send().await.unwrap()).await;
+        let found = broken_by_scalekit(&Method::GET, path, status, &body);
+        assert!(found.is_empty(), "{found:#?}\n{body:#}");
+        (status, body)
     }
 
     /// The ids of one page, the answer, and `tamper` in between.

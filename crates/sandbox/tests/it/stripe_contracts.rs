@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stripe_schema::strangers;
+use crate::schema::strangers;
 use crate::stripe_support::*;
 use crate::support::*;
 

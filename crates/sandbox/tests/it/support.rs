@@ -11,6 +11,8 @@ use axum::routing::post;
 use http::{HeaderMap, StatusCode};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+
+use crate::contracts::broken_by_chargebee;
 use tollkeeper_sandbox::{ChargebeeAccount, Config, Sandbox, ScalekitAccount, StripeAccount, Webhooks};
 
 /// 2026-01-01T00:00:00Z.
@@ -225,9 +227,12 @@ impl World {
         self.done("/sandbox/clock", json!({ "advanceSeconds": seconds })).await;
     }
 
-    /// A billing API call: its status and its answer.
+    /// A billing API call: its status and its answer, which must keep to the contract.
     pub(crate) async fn billing(&self, method: Method, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
-        answer(self.billing_raw(method, path, form, None).await).await
+        let (status, body) = answer(self.billing_raw(method.clone(), path, form, None).await).await;
+        let found = broken_by_chargebee(&method, path, status, &body);
+        assert!(found.is_empty(), "{found:#?}\n{body:#}");
+        (status, body)
     }
 
     pub(crate) async fn billing_raw(
