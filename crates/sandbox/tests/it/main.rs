@@ -16,6 +16,7 @@ mod identity;
 mod listing;
 mod payments;
 mod reconciling;
+mod samples;
 mod schema;
 mod seed;
 mod signin;
