@@ -73,10 +73,12 @@ withSandbox('estimates of what is bought, renewed and ended', async (world) => {
   const cancel = { cancel_option: 'immediately', credit_option_for_current_term_charges: 'full' };
   const { estimate } = await chargebee.estimate.cancelSubscriptionForItems(ID, cancel);
   assert.equal(estimate.credit_note_estimates[0].total, 4500);
-  const key = { 'chargebee-idempotency-key': 'estimates have none' };
-  for (let index = 0; index < 2; index++) {
-    const answer = await chargebee.estimate.renewalEstimate(ID, {}, key);
-    assert.equal(answer.isIdempotencyReplayed, false);
+  // An estimate is made anew, whatever key comes with it.
+  const key = { 'chargebee-idempotency-key': 'one' };
+  for (const [quantity, total] of [[2, 3000], [4, 6000]]) {
+    const wish = { subscription_items: [{ item_price_id: 'scale-plan-monthly', quantity }] };
+    const answer = await chargebee.estimate.createSubItemEstimate(wish, key);
+    assert.deepEqual([answer.isIdempotencyReplayed, answer.estimate.invoice_estimate.total], [false, total]);
   }
 });
 

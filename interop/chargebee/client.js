@@ -87,17 +87,19 @@ export function withSandbox(name, body) {
   });
 }
 
+/** What nobody could mean. */
+const NONSENSE = [{ status: 'activ' }, { colour: 'red' }, { subscription_items: [{ quantity: '3' }] }].map(
+  (subscription) => ({ type: "Awaited<ReturnType<Call<'subscription', 'retrieve'>>>", value: { subscription } }),
+);
+
 /** The last test of a file: everything that was asked, answered and told in it is of the client's types. */
 export function everythingIsTyped() {
   test('everything that was asked, answered and told is of the types of the client', () => {
-    // What nobody could mean, so that silence means something.
-    const type = "Awaited<ReturnType<Call<'subscription', 'retrieve'>>>";
-    for (const subscription of [{ status: 'activ' }, { colour: 'red' }, { subscription_items: [{ quantity: '3' }] }]) {
-      assert.equal(strangers(HEAD, [{ type, value: { subscription } }]).length, 1, JSON.stringify(subscription));
-    }
     assert.ok(seen.length > 0);
-    const found = strangers(HEAD, seen);
-    assert.equal(found.length, 0, found.join('\n'));
+    const found = strangers(HEAD, [...NONSENSE, ...seen]);
+    const blind = NONSENSE.filter((_, index) => found[index].length === 0);
+    assert.deepEqual(blind, [], 'the types would say something if there were something to say');
+    assert.equal(found.slice(NONSENSE.length).flat().join('\n'), '');
   });
 }
 

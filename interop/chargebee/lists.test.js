@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { everythingIsTyped, refused, withSandbox } from './client.js';
-import { ORGANIZATION, aCustomer, subscribed } from './customers.js';
+import { ORGANIZATION, aCustomer, aPage, subscribed } from './customers.js';
 
 const WRONG = { http_status_code: 400, type: 'invalid_request', api_error_code: 'param_wrong_value' };
 
@@ -88,6 +88,20 @@ withSandbox('subscriptions are found by customer, state and time', async (world)
   assert.deepEqual(await found({ include_deleted: true }), ['tks_interop', 'sub_other']);
 });
 
+withSandbox('a page that somebody forgot is found among those of its kind', async (world) => {
+  const { chargebee, sandbox } = world;
+  await aCustomer(chargebee);
+  await aPage(world, 'scale-plan-monthly', 1);
+  const begin = await sandbox.advance(10);
+  const { id } = await aPage(world, 'growth-plan-monthly', 1);
+  await chargebee.hostedPage.managePaymentSources({ customer: { id: ORGANIZATION } });
+  const wanted = { type: { is: 'checkout_new' }, updated_at: { after: begin - 1 }, limit: 100 };
+  const { list } = await chargebee.hostedPage.list(wanted);
+  assert.deepEqual(list.map(({ hosted_page }) => hosted_page.id), [id]);
+  assert.equal(list[0].hosted_page.pass_thru_content, '{"subscriptionId":"tks_interop"}');
+  assert.equal((await chargebee.hostedPage.list({ state: { is: 'succeeded' } })).list.length, 0);
+});
+
 withSandbox('what stands behind a payment is listed', async (world) => {
   const { chargebee } = world;
   await subscribed(world);
@@ -95,7 +109,8 @@ withSandbox('what stands behind a payment is listed', async (world) => {
   const [{ invoice }] = list;
   assert.deepEqual([invoice.status, invoice.subscription_id, invoice.total], ['paid', 'tks_interop', 4500]);
   assert.equal((await chargebee.invoice.retrieve(invoice.id)).invoice.id, invoice.id);
-  assert.equal((await chargebee.invoice.list({ status: { in: ['payment_due', 'not_paid'] } })).list.length, 0);
+  const unpaid = { subscription_id: { is: 'tks_interop' }, status: { in: ['payment_due', 'not_paid'] }, limit: 100 };
+  assert.equal((await chargebee.invoice.list(unpaid)).list.length, 0);
   assert.equal((await chargebee.invoice.invoicesForSubscription('tks_interop')).list.length, 1);
   assert.equal((await chargebee.invoice.invoicesForCustomer(ORGANIZATION)).list.length, 1);
   const [{ transaction }] = (await chargebee.transaction.list()).list;

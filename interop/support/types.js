@@ -25,7 +25,9 @@ const OPTIONS = {
 };
 
 /**
- * What the compiler says against values, each `{type, value}`; `head` imports what their types name.
+ * What the compiler says against values, each `{type, value}`: a list of sentences for each of them.
+ *
+ * `head` imports what their types name.
  */
 export function strangers(head, values) {
   const lines = values.map(({ type, value }, index) => `const v${index}: Shape<${type}> = ${JSON.stringify(value)};`);
@@ -37,12 +39,17 @@ export function strangers(head, values) {
   host.getSourceFile = (path, ...rest) => (path === name ? source : getSourceFile.call(host, path, ...rest));
   host.fileExists = (path) => path === name || fileExists.call(host, path);
   const program = ts.createProgram([name], OPTIONS, host);
-  const said = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
-  const unresolved = program.getGlobalDiagnostics();
-  return [...unresolved, ...said].map(({ messageText, start, length }) => {
+  const found = values.map(() => []);
+  for (const { messageText, start, length } of [
+    ...program.getGlobalDiagnostics(),
+    ...program.getSyntacticDiagnostics(source),
+    ...program.getSemanticDiagnostics(source),
+  ]) {
+    const text = ts.flattenDiagnosticMessageText(messageText, ' ').slice(0, 300);
     const line = source.text.slice(source.text.lastIndexOf('\n', start) + 1, start);
-    const type = line.match(/Shape<(.*)> = /)?.[1] ?? 'types';
-    const at = source.text.slice(start, start + Math.min(length ?? 0, 80));
-    return `${type} at ${at}: ${ts.flattenDiagnosticMessageText(messageText, ' ').slice(0, 300)}`;
-  });
+    const index = line.match(/^const v(\d+): /)?.[1];
+    if (!index) throw new Error(`the types cannot be read: ${text}`);
+    found[index].push(`${values[index].type} at ${source.text.substr(start, Math.min(length, 80))}: ${text}`);
+  }
+  return found;
 }
