@@ -12,9 +12,9 @@ mod serve;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use command::{events, keys, reconcile, replay};
+use command::{describe, events, keys, reconcile, replay};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -50,6 +50,10 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi(describe::Openapi),
+    /// Print what completes commands in a shell
+    Completions(describe::Completions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +101,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Replay(args) => replay::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::Keys(command) => keys::run(command).await,
+        Command::Openapi(args) => describe::openapi(&args),
+        Command::Completions(args) => describe::completions(&args, &mut Cli::command()),
         Command::Migrate => {
             let url = config::database_url_of_process()?;
             let db = compose::database(&url, true).await?;

@@ -24,7 +24,7 @@ impl Face {
 
     /// Every route of ours. It has no fallback of its own, so that it can be merged into another.
     pub fn router(&self) -> Router {
-        router::routes(&self.app)
+        router::router_of(&self.app)
     }
 
     /// Gates for routes of the product: `.route_layer(face.gates().require("sso"))`.

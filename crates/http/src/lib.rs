@@ -6,8 +6,8 @@
 //! Must never know: a concrete adapter, SQL, the environment, a rule about subscriptions. An action is written once, in
 //! the engine; here it is only asked for.
 //!
-//! The usual next thing is a route: a handler in the file of its subject, one line in `router.rs`, and rows in the
-//! tables of `tests/it`.
+//! The usual next thing is a route: a handler in the file of its subject, its operation in the file of the same name
+//! under `description/operations`, one line in `router.rs`, and rows in the tables of `tests/it`.
 //!
 //! # Quickstart
 //!
@@ -55,6 +55,7 @@ mod body;
 mod buckets;
 mod cookies;
 mod cors;
+mod description;
 mod face;
 mod figures;
 mod gate;
@@ -71,6 +72,7 @@ mod plans;
 mod problem;
 mod query;
 mod router;
+mod routes;
 mod selection;
 mod serve;
 mod session;
@@ -81,5 +83,5 @@ mod webhook;
 pub use face::Face;
 pub use layer::{Entitled, Gate, Gated, Gates, NotGated};
 pub use limits::{API_BODY_BYTES, Limits, Rate, WEBHOOK_BODY_BYTES};
-pub use router::{Config, router};
+pub use router::{Config, errors, openapi, router};
 pub use serve::serve;

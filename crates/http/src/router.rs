@@ -15,13 +15,16 @@ use crate::{
     buckets::Buckets,
     cookies::Cookies,
     cors,
+    description::{self, operations as is},
     figures::InboxFigures,
     gate, health, invoices,
     jobs::Jobs,
     landing,
     limits::{Limits, Room},
     observe::{self, HotMeters, RequestIds},
-    pages, payment, plans, session, sign_in, subscription, webhook,
+    pages, payment, plans,
+    routes::Routes,
+    session, sign_in, subscription, webhook,
 };
 
 /// What the HTTP face can be told; every part has a default.
@@ -91,7 +94,7 @@ pub(crate) type Shared = Arc<App>;
 
 /// Makes the router of the whole HTTP face. It has no fallback of its own, so that it can be merged into another.
 pub fn router(engine: Tollkeeper, config: Config) -> Router {
-    routes(&app(engine, config))
+    router_of(&app(engine, config))
 }
 
 pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
@@ -120,40 +123,56 @@ pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
     })
 }
 
-pub(crate) fn routes(app: &Shared) -> Router {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/billing", get(pages::billing))
-        .route("/static/page.css", get(pages::style))
-        .route("/auth/login", get(sign_in::login))
-        .route("/auth/callback", get(sign_in::callback))
-        .route("/auth/logout", post(sign_in::logout))
-        .route("/api/session", get(session::show))
-        .route("/api/plans", get(plans::list))
-        .route("/api/subscription/create", post(subscription::create))
-        .route("/api/subscription/preview", post(subscription::preview))
-        .route("/api/subscription/update", post(subscription::update))
-        .route("/api/subscription/cancel", post(subscription::cancel))
-        .route("/api/subscription/restore", post(subscription::restore))
-        .route("/api/subscription/pause", post(subscription::pause))
-        .route("/api/subscription/resume", post(subscription::resume))
-        .route("/api/subscription/portal", post(subscription::portal))
-        .route("/api/subscription/list", get(subscription::list))
-        .route("/api/subscription/success", get(landing::success))
-        .route("/api/checkout", post(payment::checkout))
-        .route("/api/invoices", get(invoices::list))
-        .route("/api/invoices/{id}/pdf", get(invoices::pdf))
-        .route("/api/entitlements", get(gate::entitlements))
-        .route("/api/entitlements/{feature}", get(gate::entitlement))
-        .route("/gate/{feature}", get(gate::gate))
-        .route("/api/webhooks/{source}", post(webhook::receive))
-        .route("/chargebee/webhook", post(webhook::receive_chargebee))
-        .route("/stripe/webhook", post(webhook::receive_stripe))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/version", get(health::version))
-        .merge(admin::routes())
-        .layer(middleware::from_fn_with_state(app.clone(), observe::edge))
-        .with_state(app.clone())
+/// Every route of ours, behind the edge.
+pub(crate) fn router_of(app: &Shared) -> Router {
+    routes().into_router().layer(middleware::from_fn_with_state(app.clone(), observe::edge)).with_state(app.clone())
+}
+
+/// Every route, with what it is.
+#[rustfmt::skip]
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page("/", "What this is", get(pages::home))
+        .page("/billing", "Billing", get(pages::billing))
+        .page("/auth/login", "Sign in", get(sign_in::login))
+        .file("/auth/callback", get(sign_in::callback))
+        .file("/auth/logout", post(sign_in::logout))
+        .file("/static/page.css", get(pages::style))
+        .get("/api/session", session::show, is::session::show)
+        .get("/api/plans", plans::list, is::session::plans)
+        .post("/api/subscription/create", subscription::create, is::subscription::create)
+        .get("/api/subscription/success", landing::success, is::subscription::success)
+        .get("/api/subscription/list", subscription::list, is::subscription::list)
+        .post("/api/subscription/preview", subscription::preview, is::subscription::preview)
+        .post("/api/subscription/update", subscription::update, is::subscription::update)
+        .post("/api/subscription/cancel", subscription::cancel, is::subscription::cancel)
+        .post("/api/subscription/restore", subscription::restore, is::subscription::restore)
+        .post("/api/subscription/pause", subscription::pause, is::subscription::pause)
+        .post("/api/subscription/resume", subscription::resume, is::subscription::resume)
+        .post("/api/subscription/portal", subscription::portal, is::subscription::portal)
+        .post("/api/checkout", payment::checkout, is::payment::checkout)
+        .get("/gate/{feature}", gate::gate, is::gate::gate)
+        .get("/api/entitlements", gate::entitlements, is::gate::entitlements)
+        .get("/api/entitlements/{feature}", gate::entitlement, is::gate::entitlement)
+        .get("/api/invoices", invoices::list, is::invoices::list)
+        .get("/api/invoices/{id}/pdf", invoices::pdf, is::invoices::pdf)
+        .post("/api/webhooks/{source}", webhook::receive, is::webhook::receive)
+        .post("/chargebee/webhook", webhook::receive_chargebee, is::webhook::receive_chargebee)
+        .post("/stripe/webhook", webhook::receive_stripe, is::webhook::receive_stripe)
+        .and(admin::routes())
+        .get("/healthz", health::alive, is::health::alive)
+        .get("/readyz", health::ready, is::health::ready)
+        .get("/metrics", health::metrics, is::health::metrics)
+        .get("/version", health::version, is::health::version)
+}
+
+/// The description of the API, as an OpenAPI document (3.1) for people and programs: it is the same for every server of
+/// this version.
+pub fn openapi() -> String {
+    description::document(&routes().into_list()).pretty()
+}
+
+/// Every code of a refusal with what it means and what helps, as Markdown.
+pub fn errors() -> String {
+    description::errors()
 }

@@ -1,5 +1,6 @@
 //! What operators do at the command line, beside a running server or without one: each command is one call of the engine.
 
+pub(crate) mod describe;
 pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod reconcile;

@@ -62,6 +62,31 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 21] = [
+        Self::Active,
+        Self::InTrial,
+        Self::NonRenewing,
+        Self::PastDueGrace,
+        Self::PausedAccess,
+        Self::DefaultPlan,
+        Self::PastDue,
+        Self::Unpaid,
+        Self::Paused,
+        Self::CollectionPaused,
+        Self::Cancelled,
+        Self::Ended,
+        Self::Expired,
+        Self::NotStarted,
+        Self::Incomplete,
+        Self::NoSubscription,
+        Self::PlanUnknown,
+        Self::PlanLacksFeature,
+        Self::LimitReached,
+        Self::UnknownFeature,
+        Self::OrganizationDeleted,
+    ];
+
     /// The spelling of API and logs.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -7,38 +7,36 @@ mod reconcile;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{FromRequestParts, Path, rejection::PathRejection},
-    routing::{delete, get, post},
-};
+use axum::extract::{FromRequestParts, Path, rejection::PathRejection};
 use http::{StatusCode, request::Parts};
 use tollkeeper::{Key, Scope};
 
-use crate::{address, body::NAME, problem::Problem, router::Shared, session};
+use crate::{
+    address, body::NAME, description::operations::admin as is, problem::Problem, router::Shared, routes::Routes,
+    session,
+};
 
 /// Where reconciliations are begun; it answers at its own pace.
 pub(crate) const RECONCILE: &str = "/admin/api/reconcile";
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route(
-            "/admin/api/organizations/{id}",
-            get(organizations::show).put(organizations::put).delete(organizations::delete),
-        )
-        .route("/admin/api/organizations/{id}/history", get(organizations::history))
-        .route(
-            "/admin/api/organizations/{id}/members/{user}",
-            axum::routing::put(organizations::put_member).delete(organizations::delete_member),
-        )
-        .route(RECONCILE, post(reconcile::begin))
-        .route("/admin/api/reconcile/{job}", get(reconcile::report))
-        .route("/admin/api/drift", get(reconcile::drift))
-        .route("/admin/api/inbox", get(deliveries::list))
-        .route("/admin/api/inbox/{source}/{event}", get(deliveries::show))
-        .route("/admin/api/replay", post(deliveries::replay))
-        .route("/admin/api/keys", get(keys::list).post(keys::create))
-        .route("/admin/api/keys/{id}", delete(keys::revoke))
+#[rustfmt::skip]
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .get("/admin/api/organizations/{id}", organizations::show, is::show_organization)
+        .put("/admin/api/organizations/{id}", organizations::put, is::put_organization)
+        .delete("/admin/api/organizations/{id}", organizations::delete, is::delete_organization)
+        .get("/admin/api/organizations/{id}/history", organizations::history, is::history)
+        .put("/admin/api/organizations/{id}/members/{user}", organizations::put_member, is::put_member)
+        .delete("/admin/api/organizations/{id}/members/{user}", organizations::delete_member, is::delete_member)
+        .post(RECONCILE, reconcile::begin, is::reconcile)
+        .get("/admin/api/reconcile/{job}", reconcile::report, is::report)
+        .get("/admin/api/drift", reconcile::drift, is::drift)
+        .get("/admin/api/inbox", deliveries::list, is::deliveries)
+        .get("/admin/api/inbox/{source}/{event}", deliveries::show, is::delivery)
+        .post("/admin/api/replay", deliveries::replay, is::replay)
+        .get("/admin/api/keys", keys::list, is::keys)
+        .post("/admin/api/keys", keys::create, is::create_key)
+        .delete("/admin/api/keys/{id}", keys::revoke, is::revoke_key)
 }
 
 /// Somebody who may operate, for every organization.

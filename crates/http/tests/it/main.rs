@@ -4,6 +4,8 @@
 
 mod admin;
 mod changes;
+mod described;
+mod description;
 mod edge;
 mod fakes;
 mod gate;

@@ -15,7 +15,10 @@ use tollkeeper_http::{Config, Limits};
 use tollkeeper_store::Options;
 use tower::ServiceExt;
 
-use crate::fakes::{PlayedBilling, PlayedIdentity, Still};
+use crate::{
+    described,
+    fakes::{PlayedBilling, PlayedIdentity, Still},
+};
 
 pub(crate) const APP: &str = "https://app.example.com";
 pub(crate) const OTHER: &str = "https://shop.example.com";
@@ -56,7 +59,8 @@ impl World {
             .start()
             .unwrap();
         let engine = running.engine().clone();
-        Self { app: tollkeeper_http::router(engine.clone(), config), engine, billing }
+        let app = described::held_against_it(tollkeeper_http::router(engine.clone(), config));
+        Self { app, engine, billing }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,0 +1,10 @@
+//! What each route takes and answers: a file for each file of handlers.
+
+pub(crate) mod admin;
+pub(crate) mod gate;
+pub(crate) mod health;
+pub(crate) mod invoices;
+pub(crate) mod payment;
+pub(crate) mod session;
+pub(crate) mod subscription;
+pub(crate) mod webhook;
