@@ -51,6 +51,16 @@ impl Log {
         self.entries.push_back((self.next, now, entry));
     }
 
+    /// How many requests are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The newest requests with their instants, newest first.
+    pub(crate) fn newest(&self, count: usize) -> impl Iterator<Item = (Moment, &Entry)> {
+        self.entries.iter().rev().take(count).map(|(_, at, entry)| (*at, entry))
+    }
+
     /// The kept requests that fit, oldest first; with a limit the newest of them. `total` counts all that fit.
     pub(crate) fn render(&self, wanted: &Wanted<'_>) -> Value {
         let fitting: Vec<_> =

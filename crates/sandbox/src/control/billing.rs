@@ -14,12 +14,14 @@ use crate::chargebee::site::changes::Change;
 use crate::chargebee::site::ending::{Cancel, CancelWhen};
 use crate::chargebee::site::pauses::{Pause, PauseWhen};
 use crate::chargebee::site::{Act, Cause, Site};
+use crate::moment::Moment;
 use crate::pages::{self, hosted};
 use crate::router::json_response;
 use crate::server::Shared;
 use crate::stripe::account as stripe_account;
 use crate::stripe::account::checkout::Completion;
 use crate::stripe::account::model::Challenge;
+use crate::world::World;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,21 +103,21 @@ fn complete_session(shared: &Shared, id: &str, body: CompleteBody) -> Result<Res
     Ok(json_response(200, json!({ "redirectUrl": redirect_url }).to_string()))
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SubscriptionBody {
-    pub(super) cancel: Option<bool>,
-    pub(super) cancel_at_period_end: Option<bool>,
-    pub(super) seats: Option<i64>,
-    pub(super) price_id: Option<String>,
-    pub(super) pause: Option<bool>,
-    pub(super) resume: Option<bool>,
+pub(crate) struct SubscriptionBody {
+    pub(crate) cancel: Option<bool>,
+    pub(crate) cancel_at_period_end: Option<bool>,
+    pub(crate) seats: Option<i64>,
+    pub(crate) price_id: Option<String>,
+    pub(crate) pause: Option<bool>,
+    pub(crate) resume: Option<bool>,
     /// Stripe's own: it goes on, and its invoices are voided; `false` collects again.
-    pub(super) collection_paused: Option<bool>,
+    pub(crate) collection_paused: Option<bool>,
     /// The next charge is declined, whatever the card; `false` takes that back.
-    pub(super) fail_next_payment: Option<bool>,
+    pub(crate) fail_next_payment: Option<bool>,
     /// Pays what is open, as if the money had come another way.
-    pub(super) pay_dues: Option<bool>,
+    pub(crate) pay_dues: Option<bool>,
 }
 
 pub(super) async fn change_subscription(
@@ -124,24 +126,27 @@ pub(super) async fn change_subscription(
     body: Bytes,
 ) -> Result<Response, Failure> {
     let body: SubscriptionBody = read(&body)?;
+    let truth = shared.with(|world, now| change_row(world, &id, body, now))?;
+    Ok(json_response(200, truth.to_string()))
+}
+
+/// Changes a subscription of either provider, and returns its row of truth.
+pub(crate) fn change_row(world: &mut World, id: &str, body: SubscriptionBody, now: Moment) -> Result<Value, Failure> {
     if body.seats.is_some_and(|seats| !(1..=1_000_000_000).contains(&seats)) {
         return Err(Failure::invalid("seats must be a positive number"));
     }
-    let truth = shared.with(|world, now| -> Result<Value, Failure> {
-        // A Chargebee subscription may be named like one of Stripe's, but never the other way round.
-        if !world.site.subscriptions.contains(&id)
-            && let Some(position) = world.stripe.subscriptions.position(&id)
-        {
-            let account = &mut world.stripe;
-            stripe::apply(account, position, body, stripe_account::Act::new(now, stripe_account::Cause::Dashboard))?;
-            return Ok(stripe_truth(account, position));
-        }
-        let site = &mut world.site;
-        let position = site.live_subscription(&id)?;
-        apply(site, position, body, Act::new(now, Cause::Dashboard))?;
-        Ok(chargebee_truth(site, position))
-    })?;
-    Ok(json_response(200, truth.to_string()))
+    // A Chargebee subscription may be named like one of Stripe's, but never the other way round.
+    if !world.site.subscriptions.contains(id)
+        && let Some(position) = world.stripe.subscriptions.position(id)
+    {
+        let account = &mut world.stripe;
+        stripe::apply(account, position, body, stripe_account::Act::new(now, stripe_account::Cause::Dashboard))?;
+        return Ok(stripe_truth(account, position));
+    }
+    let site = &mut world.site;
+    let position = site.live_subscription(id)?;
+    apply(site, position, body, Act::new(now, Cause::Dashboard))?;
+    Ok(chargebee_truth(site, position))
 }
 
 fn apply(site: &mut Site, position: usize, body: SubscriptionBody, act: Act) -> Result<(), Failure> {

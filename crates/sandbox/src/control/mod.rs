@@ -18,6 +18,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, patch, post};
 use serde::de::DeserializeOwned;
 
+pub(crate) use billing::{SubscriptionBody, change_row};
 pub(crate) use failure::Failure;
 pub(crate) use watch::{chargebee_truth, stripe_truth};
 

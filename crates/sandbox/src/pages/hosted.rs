@@ -10,8 +10,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 
-use super::layout::{escape, instant, money, page};
-use super::pdf;
+use super::layout::{Width, escape, instant, message, money, page};
+use super::{parts, pdf};
 use crate::chargebee::api::Form;
 use crate::chargebee::site::cards::NAMED;
 use crate::chargebee::site::catalog::{Item, amount_of};
@@ -20,6 +20,9 @@ use crate::chargebee::site::model::{PageState, PageTask};
 use crate::chargebee::site::{Act, Cause, Site};
 use crate::moment::Moment;
 use crate::server::Shared;
+
+/// Whom the pages stand in for.
+pub(super) const OF: &str = "Chargebee";
 
 /// The id in the address of a checkout page.
 pub(crate) fn id_in(url: &str) -> Option<String> {
@@ -54,7 +57,7 @@ pub(super) async fn invoice(State(shared): State<Arc<Shared>>, Path(file): Path<
         let invoice = file.strip_suffix(".pdf").and_then(|key| site.downloaded(key, now.secs()));
         let Some(row) = invoice.map(|position| &site.invoices[position]) else {
             let text = "<p>There is no document at this address, or its time is over.</p>";
-            return page(StatusCode::NOT_FOUND, "No such document", false, text);
+            return message(StatusCode::NOT_FOUND, OF, "No such document", text);
         };
         let mut lines = vec![format!("SANDBOX: Invoice {}", row.id)];
         lines.extend(
@@ -67,14 +70,14 @@ pub(super) async fn invoice(State(shared): State<Arc<Shared>>, Path(file): Path<
 }
 
 fn gone() -> Response {
-    page(StatusCode::NOT_FOUND, "No such checkout", false, "<p>There is no checkout page at this address.</p>")
+    message(StatusCode::NOT_FOUND, OF, "No such checkout", "<p>There is no checkout page at this address.</p>")
 }
 
 pub(super) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     shared.with(|world, now| {
         let Some(position) = world.site.hosted_pages.position(&id) else { return gone() };
         world.site.open_page(position, Act::new(now, Cause::HostedPage));
-        render(&world.site, position, now.secs(), None)
+        render(&world.site, position, now.secs(), None, None)
     })
 }
 
@@ -84,28 +87,29 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(id): Path<Str
         let site = &mut world.site;
         let Some(position) = site.hosted_pages.position(&id) else { return gone() };
         let act = Act::new(now, Cause::HostedPage);
+        let card = parts::card_of(form.pairs());
         let cancels = form.get("action") == Some("cancel");
         let result = if cancels {
             site.cancel_page(position, act)
         } else {
-            site.finish_page(position, form.get("card").unwrap_or_default(), act)
+            site.finish_page(position, card.unwrap_or_default(), act)
         };
         match result {
             Ok(()) => {
                 let target = if cancels { cancel_url(site, position) } else { success_url(site, position) };
                 target.map_or_else(
-                    || render(site, position, now.secs(), None),
+                    || render(site, position, now.secs(), None, None),
                     |target| Redirect::to(&target).into_response(),
                 )
             }
-            Err(NotFinished::Over(_)) => render(site, position, now.secs(), None),
-            Err(NotFinished::Declined(message)) => render(site, position, now.secs(), Some(&message)),
-            Err(NotFinished::Refused(refusal)) => render(site, position, now.secs(), Some(&refusal.message)),
+            Err(NotFinished::Over(_)) => render(site, position, now.secs(), None, None),
+            Err(NotFinished::Declined(message)) => render(site, position, now.secs(), Some(&message), card),
+            Err(NotFinished::Refused(refusal)) => render(site, position, now.secs(), Some(&refusal.message), card),
         }
     })
 }
 
-fn render(site: &Site, position: usize, now_secs: i64, problem: Option<&str>) -> Response {
+fn render(site: &Site, position: usize, now_secs: i64, problem: Option<&str>, tried: Option<&str>) -> Response {
     let row = &site.hosted_pages[position];
     if let Some(reason) = site.page_over(position, now_secs) {
         let bought = matches!(row.state, PageState::Succeeded | PageState::Acknowledged);
@@ -113,44 +117,56 @@ fn render(site: &Site, position: usize, now_secs: i64, problem: Option<&str>) ->
         let back = row.redirect_url.as_deref().or(row.cancel_url.as_deref());
         let back = back.map(|url| format!("<p><a href=\"{}\">Back to the product</a></p>", escape(url)));
         let text = format!("<p>{}</p>{}", escape(reason), back.unwrap_or_default());
-        let status = if bought { StatusCode::OK } else { StatusCode::GONE };
-        return page(status, title, false, &text);
+        return message(if bought { StatusCode::OK } else { StatusCode::GONE }, OF, title, &text);
     }
     let (title, offer) = offer(site, &row.task, now_secs);
-    let problem = problem.map(|problem| {
-        format!("<div class=\"box error\" role=\"alert\"><strong>Not paid.</strong> {}</div>", escape(problem))
-    });
-    let cards: String = NAMED.iter().map(|(number, what)| format!("<li><code>{number}</code> {what}</li>")).collect();
+    let note = problem.map(|text| parts::problem("Not paid", text)).unwrap_or_default();
     let button = if row.task.is_checkout() { "Pay" } else { "Use this card" };
     let content = format!(
-        "{problem}{offer}\
-         <form method=\"post\" class=\"box\"><label for=\"card\">Card number</label>\
-         <input type=\"text\" id=\"card\" name=\"card\" value=\"{first}\" inputmode=\"numeric\" autocomplete=\"off\" required>\
-         <button class=\"main\" name=\"action\" value=\"pay\">{button}</button>\
-         <button name=\"action\" value=\"cancel\" formnovalidate>Cancel</button></form>\
-         <h2>Test cards</h2><ul>{cards}</ul>\
-         <p class=\"muted\">Any expiry in the future and any security code would do; this page does not ask for them. \
-         The page is open until {until}.</p>",
-        problem = problem.as_deref().unwrap_or_default(),
-        first = NAMED[0].0,
+        "{note}<div class=\"columns\"><section class=\"panel\" aria-labelledby=\"what\">{offer}\
+         <p class=\"hint foot\">The page is open until {until}.</p></section>\
+         <form method=\"post\" class=\"panel\"><h2>Payment</h2>{cards}\
+         <button class=\"main block\" name=\"action\" value=\"pay\">{button}</button>\
+         <button class=\"block\" name=\"action\" value=\"cancel\">Cancel and go back</button></form></div>",
+        cards = parts::cards(&NAMED, tried),
         until = instant(row.expires_at),
     );
     let status = if problem.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
-    page(status, title, false, &content)
+    page(status, OF, title, Width::Pair, &content)
 }
 
-/// What the page is about: its title and its first box.
+/// A summary with its heading; `lines` and `more` are HTML.
+fn summary(title: &str, lines: &str, more: &str) -> String {
+    format!("<h2 id=\"what\">{title}</h2><dl class=\"lines\">{lines}</dl>{more}")
+}
+
+/// Only a sentence, with its heading.
+fn sentence(title: &str, text: &str) -> String {
+    format!("<h2 id=\"what\">{title}</h2><p>{}</p>", escape(text))
+}
+
+/// What the page is about: its title and its summary.
 fn offer(site: &Site, task: &PageTask, now_secs: i64) -> (&'static str, String) {
     match task {
         PageTask::New { items, trial_end, .. } => {
-            let Ok(basket) = site.sell(items) else { return ("Checkout", String::new()) };
+            let Ok(basket) = site.sell(items) else {
+                return ("Checkout", sentence("Your order", "What was offered here is no longer sold."));
+            };
             let trial = Site::trial_end(&basket, *trial_end, now_secs, "").ok().flatten();
-            let note = trial.map(|end| {
-                format!("<p>Your trial runs until <strong>{}</strong>. Nothing is charged today.</p>", instant(end))
-            });
-            let total = row("Total", &money(amount_of(&basket.items, true), &basket.currency));
-            let lines = lines(site, &basket.items, &basket.currency);
-            ("Checkout", format!("<div class=\"box\">{lines}{total}</div>{}", note.unwrap_or_default()))
+            let currency = &basket.currency;
+            let total = money(amount_of(&basket.items, true), currency);
+            let (sums, note) = match trial {
+                None => (parts::sum("To pay today", &total), String::new()),
+                Some(end) => (
+                    parts::line("After the trial", &total) + &parts::sum("To pay today", &money(0, currency)),
+                    format!(
+                        "<p class=\"note plain\">Your trial runs until <strong>{}</strong>. \
+                         Nothing is charged today.</p>",
+                        instant(end)
+                    ),
+                ),
+            };
+            ("Checkout", summary("Your order", &(lines(site, &basket.items, currency) + &sums), &note))
         }
         PageTask::Existing { subscription_id, change } => {
             let act = Act::new(Moment::from_secs(now_secs), Cause::HostedPage);
@@ -161,36 +177,41 @@ fn offer(site: &Site, task: &PageTask, now_secs: i64) -> (&'static str, String) 
                 Ok(rehearsed) => {
                     let changed = &rehearsed.site.subscriptions[rehearsed.subscription];
                     let items = changed.scheduled_change.as_ref().map_or(&changed.items, |change| &change.items);
-                    let due = row("To pay today", &money(rehearsed.due_now(), &changed.currency));
-                    format!("<div class=\"box\">{}{due}</div>", lines(site, items, &changed.currency))
+                    let due = parts::sum("To pay today", &money(rehearsed.due_now(), &changed.currency));
+                    summary("Your subscription then", &(lines(site, items, &changed.currency) + &due), "")
                 }
-                Err(refusal) => format!("<p>{}</p>", escape(&refusal.message)),
+                Err(refusal) => sentence("Your subscription", &refusal.message),
             };
             ("Change your subscription", text)
         }
         PageTask::Once { items, currency, .. } => {
             let Ok((items, currency)) = site.sell_once(items, currency.as_deref()) else {
-                return ("Checkout", String::new());
+                return ("Checkout", sentence("Your order", "What was offered here is no longer sold."));
             };
-            let total = row("Total", &money(amount_of(&items, true), &currency));
-            ("Checkout", format!("<div class=\"box\">{}{total}</div>", lines(site, &items, &currency)))
+            let total = parts::sum("To pay today", &money(amount_of(&items, true), &currency));
+            ("Checkout", summary("Your order", &(lines(site, &items, &currency) + &total), ""))
         }
-        PageTask::ManageCard { .. } => ("Payment method", String::new()),
+        PageTask::ManageCard { .. } => {
+            let text = "The card is kept for what is to be paid later. Whatever is open is paid with it at once.";
+            ("Payment method", sentence("A card to pay with", text))
+        }
         PageTask::CollectNow { customer_id } => {
             let open = site.subscriptions.linked("customer_id", customer_id).iter().flat_map(|subscription| {
                 let row = &site.subscriptions[*subscription];
                 row.unpaid.iter().map(|invoice| &site.invoices[*invoice])
             });
-            let rows: String =
-                open.map(|invoice| row(&invoice.id, &money(invoice.amount_due(), &invoice.currency))).collect();
-            let text = if rows.is_empty() { "<p>Nothing is due.</p>".into() } else { rows };
-            ("Pay what is due", format!("<div class=\"box\">{text}</div>"))
+            let rows: String = open
+                .map(|invoice| {
+                    parts::line(&format!("Invoice {}", invoice.id), &money(invoice.amount_due(), &invoice.currency))
+                })
+                .collect();
+            let text = match rows.is_empty() {
+                true => sentence("Open invoices", "Nothing is due."),
+                false => summary("Open invoices", &rows, ""),
+            };
+            ("Pay what is due", text)
         }
     }
-}
-
-fn row(name: &str, amount: &str) -> String {
-    format!("<p class=\"total\"><span>{}</span><span>{amount}</span></p>", escape(name))
 }
 
 fn lines(site: &Site, items: &[Item], currency: &str) -> String {
@@ -199,7 +220,7 @@ fn lines(site: &Site, items: &[Item], currency: &str) -> String {
         let name = price.map_or(item.item_price_id.as_str(), |price| price.name.as_str());
         let period = price.and_then(|price| price.period).map(|(_, unit)| format!(" a {}", unit.as_str()));
         let amount = money(item.amount(), currency) + &period.unwrap_or_default();
-        row(&format!("{name} × {}", item.quantity), &amount)
+        parts::line(&format!("{name} ×\u{a0}{}", item.quantity), &amount)
     };
     items.iter().map(line).collect()
 }

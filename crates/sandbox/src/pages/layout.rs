@@ -1,26 +1,43 @@
-//! The frame of every page, and escaping.
+//! The frame of every page, what it may load, and escaping.
 
-use axum::response::{Html, IntoResponse as _, Response};
-use http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--line:#8884;--accent:#2f5fd0;--bad:#b3261e}\
-*{box-sizing:border-box}\
-body{font:16px/1.5 system-ui,sans-serif;margin:0;padding:0 1rem 3rem}\
-main{max-width:34rem;margin:2rem auto}main.wide{max-width:70rem}\
-.sandbox{background:#ffd54a;color:#222;text-align:center;padding:.4rem;margin:0 -1rem;font-weight:600}\
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}\
-.box{border:1px solid var(--line);border-radius:.6rem;padding:1rem 1.2rem;margin:1rem 0}\
-.error{border-color:var(--bad)}.error strong{color:var(--bad)}\
-label{display:block;font-weight:600}\
-input[type=text]{width:100%;font:inherit;padding:.5rem;margin:.3rem 0 1rem;border:1px solid var(--line);border-radius:.4rem}\
-button,.button{font:inherit;padding:.5rem 1.1rem;margin:.2rem .4rem .2rem 0;border-radius:.4rem;border:1px solid var(--accent);\
-background:transparent;color:inherit;cursor:pointer}\
-button.main{background:var(--accent);color:#fff}\
-table{border-collapse:collapse;width:100%;font-size:.9rem;display:block;overflow-x:auto}\
-th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}\
-code{font-size:.9em}.total{display:flex;justify-content:space-between;font-weight:600}\
-.muted{opacity:.7}";
+const STYLE: &str = include_str!("sandbox.css");
+const ICON: &str = include_str!("sandbox.svg");
+
+/// What a page may do: show our one sheet and our icon, and send forms.
+///
+/// Forms may lead anywhere: browsers apply `form-action` to where an answer redirects as well, and most of these pages
+/// exist to send the browser back to a product, whose further redirects nobody here knows.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http: https:; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+/// How wide a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    /// One column.
+    Narrow,
+    /// Two columns where there is room.
+    Pair,
+    /// Everything at once.
+    Wide,
+}
+
+/// The style sheet.
+pub(super) async fn style() -> Response {
+    asset("text/css; charset=utf-8", STYLE)
+}
+
+/// The icon in the browser's tab.
+pub(super) async fn icon() -> Response {
+    asset("image/svg+xml", ICON)
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    // Short, because the next build of the sandbox has the same address.
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=60")], text).into_response()
+}
 
 /// Makes text safe inside HTML, also in attributes.
 pub(super) fn escape(text: &str) -> String {
@@ -38,29 +55,57 @@ pub(super) fn escape(text: &str) -> String {
     safe
 }
 
-/// A page; `content` is HTML already.
-pub(super) fn page(status: StatusCode, title: &str, wide: bool, content: &str) -> Response {
+/// A page that stands in for one of the provider `of`, or for none; `content` is HTML already.
+pub(super) fn page(status: StatusCode, of: &str, title: &str, width: Width, content: &str) -> Response {
     let title = escape(title);
-    let class = if wide { " class=\"wide\"" } else { "" };
+    let class = match width {
+        Width::Narrow => "",
+        Width::Pair => " class=\"pair\"",
+        Width::Wide => " class=\"wide\"",
+    };
+    let of = match of {
+        "" => String::new(),
+        of => format!("<p class=\"of\">Stands in for {of}</p>"),
+    };
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>{title} · SANDBOX</title><style>{STYLE}</style></head>\
-         <body><p class=\"sandbox\" role=\"note\">SANDBOX: nothing here is real, no money moves</p>\
-         <main{class}><h1>{title}</h1>{content}</main></body></html>"
+         <title>{title} · SANDBOX</title>\
+         <link rel=\"icon\" href=\"/pages/sandbox.svg\"><link rel=\"stylesheet\" href=\"/pages/sandbox.css\"></head>\
+         <body><header class=\"banner\"><p><strong>SANDBOX</strong> \
+         <span>Nothing here is real, no money moves.</span> <a href=\"/\">Sandbox home</a></p></header>\
+         <main{class}><div>{of}<h1>{title}</h1></div>{content}</main></body></html>"
     );
-    (status, Html(html)).into_response()
+    let mut response = (status, Html(html)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A page that only says something, in one panel.
+pub(super) fn message(status: StatusCode, of: &str, title: &str, content: &str) -> Response {
+    page(status, of, title, Width::Narrow, &format!("<div class=\"panel\">{content}</div>"))
 }
 
 /// Money for people, from minor units of a currency with two decimals.
 pub(super) fn money(amount: i64, currency: &str) -> String {
-    format!("{}.{:02} {}", amount / 100, (amount % 100).abs(), escape(currency))
+    let sign = if amount < 0 { "-" } else { "" };
+    let amount = amount.unsigned_abs();
+    format!("{sign}{}.{:02} {}", amount / 100, amount % 100, escape(currency))
 }
 
 /// A day and time in UTC, for people.
 pub(super) fn instant(secs: i64) -> String {
+    format!("{} UTC", short(secs))
+}
+
+/// The same where a heading says that it is UTC.
+pub(super) fn short(secs: i64) -> String {
     let text = crate::moment::Moment::from_secs(secs).rfc3339();
-    format!("{} {} UTC", &text[..10], &text[11..16])
+    format!("{} {}", &text[..10], &text[11..16])
 }
 
 #[cfg(test)]
@@ -71,6 +116,7 @@ mod tests {
     fn nothing_escapes_the_escape() {
         assert_eq!(escape("<b a=\"'&'\">"), "&lt;b a=&quot;&#39;&amp;&#39;&quot;&gt;");
         assert_eq!(money(4_905, "USD"), "49.05 USD");
+        assert_eq!(money(-50, "USD"), "-0.50 USD");
         assert_eq!(instant(0), "1970-01-01 00:00 UTC");
     }
 }

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{StatusCode, Uri};
 use serde_json::Value;
 
-use super::layout::{escape, page};
+use super::layout::{Width, escape, message, page};
+use super::parts;
 use crate::chargebee::api::Form;
 use crate::deliveries::outbox::Provider;
 use crate::requests::{Entry, masked_pairs};
@@ -22,14 +23,20 @@ use crate::server::Shared;
 /// How many people and how many organizations the page offers, newest first.
 const OFFERED: usize = 20;
 
+/// Whom the pages stand in for.
+const OF: &str = "Scalekit";
+
 /// What the form says for an organization that is to be made.
 const NEW: &str = "new";
 
 fn refused(reason: &authorize::Refused) -> Response {
     match reason {
         authorize::Refused::Here(text) => {
-            let text = format!("<p>{}.</p><p>The product sent a request that cannot be answered.</p>", escape(text));
-            page(StatusCode::BAD_REQUEST, "Sign-in is not possible", false, &text)
+            let text = format!(
+                "{}<p>The product sent a request that cannot be answered, and nobody can be sent back to it.</p>",
+                parts::problem("Why", text)
+            );
+            message(StatusCode::BAD_REQUEST, OF, "Sign-in is not possible", &text)
         }
         authorize::Refused::Back(url) => Redirect::to(url).into_response(),
     }
@@ -113,16 +120,13 @@ fn render(directory: &Directory, asked: &Asked, problem: Option<(&str, &Form)>) 
     let (known, somebody_else) =
         (people(directory, asked), somebody_else(directory, asked, problem.map(|(_, form)| form)));
     let forms = if asked.creates { [somebody_else, known] } else { [known, somebody_else] };
-    let note = problem.map(|(text, _)| {
-        format!("<div class=\"box error\" role=\"alert\"><strong>Not signed in.</strong> {}.</div>", escape(text))
-    });
+    let note = problem.map(|(text, _)| parts::problem("Not signed in", text)).unwrap_or_default();
     let content = format!(
-        "{note}{forms}<form method=\"post\"><button name=\"action\" value=\"cancel\">Cancel</button></form>",
-        note = note.unwrap_or_default(),
+        "{note}{forms}<form method=\"post\"><button name=\"action\" value=\"cancel\">Cancel and go back</button></form>",
         forms = forms.concat(),
     );
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    page(status, "Sign in", false, &content)
+    page(status, OF, if asked.creates { "Sign up" } else { "Sign in" }, Width::Narrow, &content)
 }
 
 /// The people that are there, with one button for each of their organizations.
@@ -136,10 +140,14 @@ fn people(directory: &Directory, asked: &Asked) -> String {
         .flat_map(|user| directory.memberships(user).map(move |(organization, roles)| (user, organization, roles)));
     let wanted = |id: &str| asked.organization_id.as_deref().is_none_or(|wanted| wanted == id);
     for (user, organization, roles) in rows.filter(|(_, organization, _)| wanted(&organization.id)).take(OFFERED) {
+        let initial: String = user.email.chars().take(1).flat_map(char::to_uppercase).collect();
         buttons.push_str(&format!(
-            "<li><button name=\"as\" value=\"{user_id} {organization_id}\"><strong>{email}</strong> {name} ({roles})</button></li>",
+            "<li><button name=\"as\" value=\"{user_id} {organization_id}\">\
+             <span class=\"disc\" aria-hidden=\"true\">{initial}</span><span class=\"two\">\
+             <strong>{email}</strong> <span class=\"hint\">{name} · {roles}</span></span></button></li>",
             user_id = escape(&user.id),
             organization_id = escape(&organization.id),
+            initial = escape(&initial),
             email = escape(&user.email),
             name = escape(&organization.display_name),
             roles = escape(&roles.join(", ")),
@@ -148,7 +156,7 @@ fn people(directory: &Directory, asked: &Asked) -> String {
     if buttons.is_empty() {
         return String::new();
     }
-    format!("<form method=\"post\" class=\"box\"><h2>Continue as</h2><ul>{buttons}</ul></form>")
+    format!("<form method=\"post\" class=\"panel\"><h2>Continue as</h2><ul class=\"choices\">{buttons}</ul></form>")
 }
 
 /// The fields for anybody, filled with what was sent before.
@@ -166,10 +174,11 @@ fn somebody_else(directory: &Directory, asked: &Asked, sent: Option<&Form>) -> S
             let live = directory.organizations().iter().rev().filter(|row| row.deleted_at.is_none()).take(OFFERED);
             let live: String = live.map(|row| option(&row.id, &row.display_name)).collect();
             format!(
-                "<label for=\"organization\">Organization</label><select id=\"organization\" name=\"organization\">\
-                 {new}{live}{none}</select>\
-                 <label for=\"name\">Name of a new organization</label>\
-                 <input type=\"text\" id=\"name\" name=\"name\" value=\"{name}\" maxlength=\"200\" autocomplete=\"off\">",
+                "<div class=\"field\"><label for=\"organization\">Organization</label>\
+                 <select id=\"organization\" name=\"organization\">{new}{live}{none}</select></div>\
+                 <div class=\"field\"><label for=\"name\">Name of a new organization \
+                 <span class=\"hint\">only if it is new</span></label>\
+                 <input type=\"text\" id=\"name\" name=\"name\" value=\"{name}\" maxlength=\"200\" autocomplete=\"off\"></div>",
                 new = option(NEW, "A new organization"),
                 none = option("", "No organization"),
                 name = escape(sent("name").unwrap_or_default()),
@@ -177,13 +186,14 @@ fn somebody_else(directory: &Directory, asked: &Asked, sent: Option<&Form>) -> S
         }
     };
     format!(
-        "<form method=\"post\" class=\"box\"><h2>Somebody else</h2>\
-         <label for=\"email\">E-mail</label>\
+        "<form method=\"post\" class=\"panel\"><h2>{title}</h2>\
+         <div class=\"field\"><label for=\"email\">E-mail</label>\
          <input type=\"text\" id=\"email\" name=\"email\" value=\"{email}\" inputmode=\"email\" autocomplete=\"off\" required>\
-         {organization}\
-         <p class=\"muted\">An unknown address becomes a person. The first member of an organization is its \
-         administrator.</p>\
-         <button class=\"main\">Sign in</button></form>",
+         </div>{organization}\
+         <p class=\"hint\">Nobody has a password here. An unknown address becomes a person, and the first member of an \
+         organization is its administrator.</p>\
+         <button class=\"main block\">Sign in</button></form>",
+        title = if asked.creates { "Somebody new" } else { "Somebody else" },
         email = escape(email),
     )
 }
@@ -205,14 +215,14 @@ pub(super) async fn leave(State(shared): State<Arc<Shared>>, uri: Uri) -> Respon
             (now, machine_now),
         ) {
             SignedOut::To(url) => Redirect::to(&url).into_response(),
-            SignedOut::Here => page(
+            SignedOut::Here => message(
                 StatusCode::OK,
+                OF,
                 "You are signed out",
-                false,
                 "<p>This session has ended. You can close the page.</p>",
             ),
             SignedOut::Refused(text) => {
-                page(StatusCode::BAD_REQUEST, "Signing out went wrong", false, &format!("<p>{}.</p>", escape(text)))
+                message(StatusCode::BAD_REQUEST, OF, "Signing out went wrong", &parts::problem("Why", text))
             }
         };
         world.requests.push(entry(&uri, &query, &response), now);

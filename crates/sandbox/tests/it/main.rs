@@ -14,6 +14,7 @@ mod estimates;
 mod faults;
 mod identity;
 mod listing;
+mod pages;
 mod payments;
 mod reconciling;
 mod samples;

@@ -9,10 +9,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 
-use super::super::layout::{escape, instant, page};
-use super::{amount, card_field, price_name, problem, row, test_cards};
+use super::super::layout::{Width, escape, instant, message, page};
+use super::super::parts;
+use super::{OF, amount, price_name};
 use crate::moment::Moment;
 use crate::server::Shared;
+use crate::stripe::account::cards::NAMED;
 use crate::stripe::account::checkout::{Completion, NotFinished, trial_end_of};
 use crate::stripe::account::model::{Challenge, CheckoutMode, SessionStatus};
 use crate::stripe::account::{Account, Act, Cause};
@@ -28,12 +30,12 @@ pub(crate) fn id_in(url: &str) -> Option<String> {
 }
 
 fn gone() -> Response {
-    page(StatusCode::NOT_FOUND, "No such checkout", false, "<p>There is no checkout page at this address.</p>")
+    message(StatusCode::NOT_FOUND, OF, "No such checkout", "<p>There is no checkout page at this address.</p>")
 }
 
 pub(super) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     shared.with(|world, now| match world.stripe.checkout_sessions.position(&id) {
-        Some(position) => render(&world.stripe, position, now, None),
+        Some(position) => render(&world.stripe, position, now, None, &Completion::default()),
         None => gone(),
     })
 }
@@ -46,7 +48,7 @@ fn member(form: &Form, name: &str) -> Option<String> {
 /// What somebody filled in.
 pub(super) fn completion_of(form: &Form) -> Completion {
     Completion {
-        number: member(form, "card"),
+        number: parts::card_of(form.pairs()).map(str::to_owned),
         challenge: member(form, "challenge").and_then(|word| Challenge::parse(&word)),
         email: member(form, "email"),
         name: member(form, "name"),
@@ -62,7 +64,7 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(id): Path<Str
             let back =
                 account.checkout_sessions[position].cancel_url.as_deref().and_then(|url| url::Url::parse(url).ok());
             return back.map_or_else(
-                || render(account, position, now, None),
+                || render(account, position, now, None, &Completion::default()),
                 |url| Redirect::to(url.as_str()).into_response(),
             );
         }
@@ -72,14 +74,14 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(id): Path<Str
             Ok(()) => {
                 let back = account.session_return_url(position).and_then(|url| url::Url::parse(&url).ok());
                 back.map_or_else(
-                    || render(account, position, now, None),
+                    || render(account, position, now, None, &completion),
                     |url| Redirect::to(url.as_str()).into_response(),
                 )
             }
             Err(NotFinished::Challenge) => challenge(&completion),
-            Err(NotFinished::Over(_)) => render(account, position, now, None),
+            Err(NotFinished::Over(_)) => render(account, position, now, None, &completion),
             Err(NotFinished::Declined(refusal) | NotFinished::Refused(refusal)) => {
-                render(account, position, now, Some(&refusal.message))
+                render(account, position, now, Some(&refusal.message), &completion)
             }
         }
     })
@@ -94,15 +96,15 @@ pub(super) fn challenge(completion: &Completion) -> Response {
         .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value)))
         .collect();
     let content = format!(
-        "<form method=\"post\" class=\"box\">{hidden}\
-         <p>This stands in for the 3-D Secure page of the customer's bank, which asks whether the payment is theirs.</p>\
-         <button class=\"main\" name=\"challenge\" value=\"pass\">Pass</button>\
-         <button name=\"challenge\" value=\"fail\">Fail</button></form>"
+        "<form method=\"post\" class=\"panel\">{hidden}\
+         <p>This stands in for the page of the customer's bank, which asks whether the payment is really theirs.</p>\
+         <button class=\"main block\" name=\"challenge\" value=\"pass\">Pass: it is mine</button>\
+         <button class=\"danger block\" name=\"challenge\" value=\"fail\">Fail: it is not</button></form>"
     );
-    page(StatusCode::OK, "3-D Secure", false, &content)
+    page(StatusCode::OK, OF, "3-D Secure", Width::Narrow, &content)
 }
 
-fn render(account: &Account, position: usize, now: Moment, refused: Option<&str>) -> Response {
+fn render(account: &Account, position: usize, now: Moment, refused: Option<&str>, tried: &Completion) -> Response {
     let session = &account.checkout_sessions[position];
     if let Some(reason) = account.session_over(position) {
         let bought = session.status == SessionStatus::Complete;
@@ -111,56 +113,60 @@ fn render(account: &Account, position: usize, now: Moment, refused: Option<&str>
         let back = back.map(|url| url.replace("{CHECKOUT_SESSION_ID}", &session.id));
         let back = back.map(|url| format!("<p><a href=\"{}\">Back to the product</a></p>", escape(&url)));
         let text = format!("<p>{}</p>{}", escape(reason), back.unwrap_or_default());
-        return page(if bought { StatusCode::OK } else { StatusCode::GONE }, title, false, &text);
+        return message(if bought { StatusCode::OK } else { StatusCode::GONE }, OF, title, &text);
     }
-    let problem = refused.map(|text| problem("Not paid.", text));
+    let is_setup = session.mode == CheckoutMode::Setup;
+    let (title, button) = if is_setup { ("Payment method", "Use this card") } else { ("Checkout", "Pay") };
     let email = match (&session.customer, &session.customer_email) {
-        (None, None) => {
-            "<label for=\"email\">E-mail</label><input type=\"text\" id=\"email\" name=\"email\" autocomplete=\"off\">"
-        }
-        _ => "",
+        (None, None) => format!(
+            "<div class=\"field\"><label for=\"email\">E-mail</label><input type=\"text\" id=\"email\" name=\"email\" \
+             value=\"{}\" inputmode=\"email\" autocomplete=\"off\"></div>",
+            escape(tried.email.as_deref().unwrap_or_default())
+        ),
+        _ => String::new(),
     };
-    let title = if session.mode == CheckoutMode::Setup { "Payment method" } else { "Checkout" };
-    let button = if session.mode == CheckoutMode::Setup { "Use this card" } else { "Pay" };
     let cancel = match session.cancel_url {
-        Some(_) => "<button name=\"action\" value=\"cancel\" formnovalidate>Cancel</button>",
+        Some(_) => {
+            "<button class=\"block\" name=\"action\" value=\"cancel\" formnovalidate>Cancel and go back</button>"
+        }
         None => "",
     };
     let content = format!(
-        "{problem}{offer}<form method=\"post\" class=\"box\">{email}{card}\
-         <button class=\"main\" name=\"action\" value=\"pay\">{button}</button>{cancel}</form>{cards}\
-         <p class=\"muted\">The page is open until {until}.</p>",
-        problem = problem.as_deref().unwrap_or_default(),
+        "{note}<div class=\"columns\"><section class=\"panel\" aria-labelledby=\"what\">{offer}\
+         <p class=\"hint foot\">The page is open until {until}.</p></section>\
+         <form method=\"post\" class=\"panel\"><h2>Payment</h2>{email}{cards}\
+         <button class=\"main block\" name=\"action\" value=\"pay\">{button}</button>{cancel}</form></div>",
+        note = refused.map(|text| parts::problem("Not paid", text)).unwrap_or_default(),
         offer = offer(account, position, now),
-        card = card_field(),
-        cards = test_cards(),
+        cards = parts::cards(&NAMED, tried.number.as_deref()),
         until = instant(session.expires_at),
     );
-    let status = if problem.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
-    page(status, title, false, &content)
+    let status = if refused.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
+    page(status, OF, title, Width::Pair, &content)
 }
 
 /// What is bought, and what is charged today.
 fn offer(account: &Account, position: usize, now: Moment) -> String {
     let session = &account.checkout_sessions[position];
-    let Some(total) = session.amount_total else { return String::new() };
+    let Some(total) = session.amount_total else {
+        return "<h2 id=\"what\">A card to pay with</h2><p>It is kept for what is to be paid later.</p>".into();
+    };
     let currency = session.currency.as_deref().unwrap_or_default();
-    let mut content = String::from("<div class=\"box\">");
+    let mut lines = String::new();
     for line in &session.lines {
         let (name, unit) = price_name(account, &line.price);
         let rate = account.prices.get(&line.price).and_then(|price| price.rate_in(currency));
         let (text, cost) = match line.quantity {
-            Some(quantity) => (format!("{name} × {quantity}"), rate.map_or(0, |rate| rate.amount(quantity))),
+            Some(quantity) => (format!("{name} ×\u{a0}{quantity}"), rate.map_or(0, |rate| rate.amount(quantity))),
             None => (format!("{name}, by use"), 0),
         };
-        content.push_str(&row(&text, &(amount(cost, currency) + &unit)));
+        lines.push_str(&parts::line(&text, &(amount(cost, currency) + &unit)));
     }
-    content.push_str(&row("To pay today", &amount(total, currency)));
-    content.push_str("</div>");
-    if let Some(end) = trial_end_of(&session.subscription_data, now.secs()) {
-        content.push_str(&format!("<p>Your trial runs until <strong>{}</strong>.</p>", instant(end)));
-    }
-    content
+    lines.push_str(&parts::sum("To pay today", &amount(total, currency)));
+    let trial = trial_end_of(&session.subscription_data, now.secs());
+    let trial = trial
+        .map(|end| format!("<p class=\"note plain\">Your trial runs until <strong>{}</strong>.</p>", instant(end)));
+    format!("<h2 id=\"what\">Your order</h2><dl class=\"lines\">{lines}</dl>{}", trial.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 
-use super::super::layout::{escape, money, page};
-use super::super::pdf;
+use super::super::layout::{Width, escape, message, money, page};
+use super::super::{parts, pdf};
 use super::checkout::{challenge, completion_of};
-use super::{amount, card_field, problem, row, test_cards};
+use super::{OF, amount};
 use crate::server::Shared;
+use crate::stripe::account::cards::NAMED;
 use crate::stripe::account::collection::Pay;
 use crate::stripe::account::model::{Challenge, InvoiceStatus};
 use crate::stripe::account::refusal::Refusal;
@@ -61,12 +62,12 @@ pub(crate) fn pay(
 }
 
 fn gone() -> Response {
-    page(StatusCode::NOT_FOUND, "No such invoice", false, "<p>There is no invoice at this address.</p>")
+    message(StatusCode::NOT_FOUND, OF, "No such invoice", "<p>There is no invoice at this address.</p>")
 }
 
 pub(super) async fn show(State(shared): State<Arc<Shared>>, Path((_, key)): Path<(String, String)>) -> Response {
     shared.with(|world, _| match find(&world.stripe, &key) {
-        Some(position) => render(&world.stripe, position, None),
+        Some(position) => render(&world.stripe, position, None, None),
         None => gone(),
     })
 }
@@ -98,31 +99,39 @@ pub(super) async fn submit(
         match pay(account, position, &card, completion.challenge, Act::new(now, Cause::Portal)) {
             Ok(()) => Redirect::to(&hosted_url(account, &account.invoices[position])).into_response(),
             Err(refusal) if refusal.code == Some(ASKS) => challenge(&completion),
-            Err(refusal) => render(account, position, Some(&refusal.message)),
+            Err(refusal) => render(account, position, Some(&refusal.message), Some(&card)),
         }
     })
 }
 
-fn render(account: &Account, position: usize, refused: Option<&str>) -> Response {
+fn render(account: &Account, position: usize, refused: Option<&str>, tried: Option<&str>) -> Response {
     let invoice = &account.invoices[position];
-    let problem = refused.map(|text| problem("Not paid.", text)).unwrap_or_default();
-    let lines: String =
-        invoice.lines.iter().map(|line| row(&line.description, &amount(line.amount, &invoice.currency))).collect();
-    let due = row("Due", &amount(invoice.amount_remaining(), &invoice.currency));
-    let pay = if invoice.status == InvoiceStatus::Open {
-        format!(
-            "<form method=\"post\" class=\"box\">{}<button class=\"main\" name=\"action\" value=\"pay\">Pay</button></form>{}",
-            card_field(),
-            test_cards()
-        )
-    } else {
-        String::new()
-    };
-    let number = escape(invoice.number.as_deref().unwrap_or(&invoice.id));
-    let content = format!(
-        "{problem}<p>Invoice <code>{number}</code>: <strong>{status}</strong></p><div class=\"box\">{lines}{due}</div>{pay}",
-        status = invoice.status.as_str(),
+    let note = refused.map(|text| parts::problem("Not paid", text)).unwrap_or_default();
+    let lines: String = invoice
+        .lines
+        .iter()
+        .map(|line| parts::line(&line.description, &amount(line.amount, &invoice.currency)))
+        .collect();
+    let due = parts::sum("Due", &amount(invoice.amount_remaining(), &invoice.currency));
+    let summary = format!(
+        "<section class=\"panel\" aria-labelledby=\"what\"><div class=\"row mid apart\">\
+         <h2 id=\"what\">Invoice <code>{number}</code></h2>{status}</div><dl class=\"lines\">{lines}{due}</dl>\
+         <p class=\"foot\"><a href=\"{url}/pdf\">The invoice as a document</a></p></section>",
+        number = escape(invoice.number.as_deref().unwrap_or(&invoice.id)),
+        status = parts::badge(invoice.status.as_str()),
+        url = escape(&hosted_url(account, invoice)),
     );
+    let (width, content) = match invoice.status {
+        InvoiceStatus::Open => {
+            let pay = format!(
+                "<form method=\"post\" class=\"panel\"><h2>Payment</h2>{}\
+                 <button class=\"main block\" name=\"action\" value=\"pay\">Pay</button></form>",
+                parts::cards(&NAMED, tried)
+            );
+            (Width::Pair, format!("{note}<div class=\"columns\">{summary}{pay}</div>"))
+        }
+        _ => (Width::Narrow, note + &summary),
+    };
     let status = if refused.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
-    page(status, "Invoice", false, &content)
+    page(status, OF, "Invoice", width, &content)
 }

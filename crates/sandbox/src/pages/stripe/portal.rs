@@ -1,4 +1,4 @@
-//! The customer portal: another plan, other seats, an end, another card.
+//! The customer portal: another plan, other seats, a pause, an end, another card, and the invoices.
 //!
 //! Source: Stripe docs, "Customer portal".
 
@@ -9,21 +9,25 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 
-use super::super::layout::{escape, instant, page};
-use super::{amount, card_field, price_name, problem, test_cards};
+use super::super::layout::{Width, escape, instant, message, page, short};
+use super::super::parts;
+use super::{OF, amount, price_name};
 use crate::moment::Moment;
 use crate::server::Shared;
+use crate::stripe::account::cards::NAMED;
 use crate::stripe::account::changes::{Change, ItemChange};
 use crate::stripe::account::collection::Pay;
 use crate::stripe::account::ending::CancelNow;
-use crate::stripe::account::model::{InvoiceStatus, ProrationBehavior, Subscription};
+use crate::stripe::account::model::{Instrument, Invoice, InvoiceStatus, ProrationBehavior, Status, Subscription};
+use crate::stripe::account::pauses::{Pause, Resume};
 use crate::stripe::account::refusal::Refusal;
 use crate::stripe::account::{Account, Act, Cause};
 use crate::stripe::api::Form;
+use crate::stripe::render::hosted_url;
 
 fn closed() -> Response {
     let text = "<p>This portal link has expired or never existed. Ask the product for a new one.</p>";
-    page(StatusCode::GONE, "Portal link is over", false, text)
+    message(StatusCode::GONE, OF, "Portal link is over", text)
 }
 
 /// The session of an address, as long as it is open.
@@ -57,7 +61,7 @@ fn change(account: &mut Account, session: usize, form: &Form, act: Act) -> Resul
     let customer = account.live_customer(&account.portal_sessions[session].customer)?;
     let action = member("action");
     if action == Some("card") {
-        account.save_card(customer, member("card").unwrap_or_default(), act)?;
+        account.save_card(customer, parts::card_of(form.pairs()).unwrap_or_default(), act)?;
         return pay_open(account, customer, act);
     }
     let id = member("subscription").unwrap_or_default();
@@ -70,6 +74,8 @@ fn change(account: &mut Account, session: usize, form: &Form, act: Act) -> Resul
         Some("cancel_at_end") => account.update_subscription(subscription, planned(true), act),
         Some("undo") => account.update_subscription(subscription, planned(false), act),
         Some("cancel_now") => account.cancel_subscription(subscription, CancelNow::default(), act),
+        Some("pause") => account.pause_subscription(subscription, Pause::default(), act),
+        Some("resume") => account.resume_subscription(subscription, Resume::default(), act),
         Some("update") => {
             let seats = member("seats").unwrap_or_default().trim();
             let seats = seats.parse::<i64>().ok().filter(|seats| *seats > 0);
@@ -110,34 +116,44 @@ fn pay_open(account: &mut Account, customer: usize, act: Act) -> Result<(), Refu
 
 fn render(account: &Account, session: usize, refused: Option<&str>) -> Response {
     let session = &account.portal_sessions[session];
-    let mut content = refused.map(|text| problem("Not done.", text)).unwrap_or_default();
+    let mut content = refused.map(|text| parts::problem("Not done", text)).unwrap_or_default();
     let subscriptions = account.subscriptions.linked("customer", &session.customer);
-    for position in subscriptions.iter().rev() {
-        content.push_str(&subscription(account, &account.subscriptions[*position]));
+    let mut left: String =
+        subscriptions.iter().rev().map(|position| subscription(account, &account.subscriptions[*position])).collect();
+    if left.is_empty() {
+        left.push_str("<p class=\"panel\">There is no subscription.</p>");
     }
-    if subscriptions.is_empty() {
-        content.push_str("<p>There is no subscription.</p>");
-    }
-    let open = account.invoices.linked("customer", &session.customer).iter();
-    let open = open.filter(|position| account.invoices[**position].status == InvoiceStatus::Open).count();
-    let due = match open {
-        0 => String::new(),
-        open => format!("<p><strong>{open} unpaid.</strong> A card that pays settles it at once.</p>"),
+    let invoices = || {
+        let all = account.invoices.linked("customer", &session.customer).iter().rev();
+        all.map(|position| &account.invoices[*position]).filter(|row| row.finalized_at.is_some() && !row.deleted)
     };
+    let dues = invoices().filter(|row| row.status == InvoiceStatus::Open).count();
     content.push_str(&format!(
-        "<form method=\"post\" class=\"box\"><h2>Payment method</h2>{due}{}\
-         <button name=\"action\" value=\"card\">Use this card</button></form>{}",
-        card_field(),
-        test_cards()
+        "<div class=\"columns\"><div class=\"stack\">{left}{invoices}</div>{payment}</div>",
+        invoices = invoice_list(account, invoices()),
+        payment = parts::payment_method(card(account, &session.customer).as_deref(), dues, &parts::cards(&NAMED, None)),
     ));
     if let Some(url) = &session.return_url {
-        content.push_str(&format!("<p><a href=\"{}\">Back to the product</a></p>", escape(url)));
+        content.push_str(&format!("<p><a class=\"button\" href=\"{}\">Back to the product</a></p>", escape(url)));
     }
-    page(StatusCode::OK, "Your subscriptions", false, &content)
+    let status = if refused.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    page(status, OF, "Your subscriptions", Width::Wide, &content)
+}
+
+/// What the customer pays with, else what the newest subscription is paid with.
+fn card(account: &Account, customer: &str) -> Option<String> {
+    let own = account.customers.get(customer)?.default_payment_method.as_ref();
+    let subscriptions = account.subscriptions.linked("customer", customer).iter().rev();
+    let of_subscription =
+        subscriptions.filter_map(|position| account.subscriptions[*position].default_payment_method.as_ref()).next();
+    let method = own.or(of_subscription)?;
+    Some(match &account.payment_methods.get(method)?.instrument {
+        Instrument::Card { brand, last4, .. } => format!("{brand} ending in {last4}"),
+        Instrument::Bank { last4, .. } => format!("bank account ending in {last4}"),
+    })
 }
 
 fn subscription(account: &Account, row: &Subscription) -> String {
-    let id = escape(&row.id);
     let mut items = String::new();
     for item in &row.items {
         let rate = account.prices.get(&item.price).and_then(|price| price.rate_in(&row.currency));
@@ -146,44 +162,49 @@ fn subscription(account: &Account, row: &Subscription) -> String {
         let (_, unit) = price_name(account, &item.price);
         items.push_str(&format!("<li><code>{}</code> × {quantity}: {cost}{unit}</li>", escape(&item.price)));
     }
-    let ends = row.cancel_at.or(row.cancel_at_period_end.then_some(row.period_end)).filter(|_| !row.status.is_over());
-    let state = match ends {
-        Some(at) => format!("{}, ends on {}", row.status.as_str(), instant(at)),
-        None => row.status.as_str().to_owned(),
-    };
-    let button = |action: &str, text: &str| format!("<button name=\"action\" value=\"{action}\">{text}</button>");
-    let controls = match ends {
-        _ if row.status.is_over() => String::new(),
-        Some(_) => button("undo", "Keep the subscription") + &button("cancel_now", "Cancel now"),
-        None => {
-            update_fields(account, row)
-                + &button("update", "Change")
-                + &button("cancel_at_end", "Cancel at the end of the period")
-                + &button("cancel_now", "Cancel now")
-        }
-    };
-    format!(
-        "<form method=\"post\" class=\"box\"><input type=\"hidden\" name=\"subscription\" value=\"{id}\">\
-         <p>Subscription <code>{id}</code></p><ul>{items}</ul><p>Status: <strong>{state}</strong></p>{controls}</form>"
-    )
-}
-
-/// The plans that could be had instead, and the number of seats.
-fn update_fields(account: &Account, row: &Subscription) -> String {
-    let Some(plan) = row.items.first() else { return String::new() };
-    let mut options = String::new();
-    for price in account.prices.iter().filter(|price| price.interval.is_some() && price.active) {
-        if price.rate_in(&row.currency).is_some() {
-            let selected = if price.id == plan.price { " selected" } else { "" };
-            let (name, id) = (escape(&price_name(account, &price.id).0), escape(&price.id));
-            options.push_str(&format!("<option value=\"{id}\"{selected}>{name}</option>"));
+    let is_over = row.status.is_over();
+    let ends = row.cancel_at.or(row.cancel_at_period_end.then_some(row.period_end)).filter(|_| !is_over);
+    let mut facts = parts::fact("Status", &parts::badge(row.status.as_str()));
+    let dates = [
+        ("Trial until", row.trial_end.filter(|_| row.status == Status::Trialing)),
+        ("Period until", Some(row.period_end).filter(|_| !is_over)),
+        ("Ends on", ends),
+        ("Ended on", row.ended_at),
+    ];
+    for (name, at) in dates {
+        facts.push_str(&at.map(|at| parts::fact(name, &instant(at))).unwrap_or_default());
+    }
+    let plan = row.items.first().filter(|_| ends.is_none() && !is_over && row.status != Status::Paused);
+    let change = plan.map(|plan| {
+        let prices = account.prices.iter().filter(|price| price.interval.is_some() && price.active);
+        let names = prices
+            .filter(|price| price.rate_in(&row.currency).is_some() && price.meter.is_none())
+            .map(|price| (price.id.as_str(), price.nickname.as_deref().unwrap_or(&price.id)));
+        parts::plan_form(&row.id, names, &plan.price, plan.quantity.unwrap_or(1))
+    });
+    let mut buttons = Vec::new();
+    match (row.status, ends) {
+        _ if is_over => {}
+        (_, Some(_)) => buttons.extend([("undo", "Keep the subscription"), ("cancel_now", "Cancel now")]),
+        (Status::Paused, None) => buttons.extend([("resume", "Resume"), ("cancel_now", "Cancel now")]),
+        (status, None) => {
+            if matches!(status, Status::Active | Status::Trialing | Status::PastDue) {
+                buttons.push(("pause", "Pause"));
+            }
+            buttons.extend([("cancel_at_end", "Cancel at the end of the period"), ("cancel_now", "Cancel now")]);
         }
     }
-    format!(
-        "<label for=\"price-{id}\">Plan</label><select id=\"price-{id}\" name=\"price\">{options}</select>\
-         <label for=\"seats-{id}\">Seats</label>\
-         <input type=\"text\" id=\"seats-{id}\" name=\"seats\" value=\"{seats}\" inputmode=\"numeric\">",
-        id = escape(&row.id),
-        seats = plan.quantity.unwrap_or(1),
-    )
+    let title = row.items.first().map_or_else(|| "Subscription".into(), |item| price_name(account, &item.price).0);
+    parts::subscription((&title, &row.id), &items, &facts, &change.unwrap_or_default(), &buttons)
+}
+
+fn invoice_list<'a>(account: &Account, invoices: impl Iterator<Item = &'a Invoice>) -> String {
+    let rows = invoices.map(|row| {
+        let number = escape(row.number.as_deref().unwrap_or(&row.id));
+        let url = escape(&hosted_url(account, row));
+        let link = format!("<a href=\"{url}\">Open<span class=\"hidden\"> invoice {number}</span></a>");
+        let total = amount(row.total(), &row.currency);
+        [number, short(row.created), total, parts::badge(row.status.as_str()), link]
+    });
+    parts::invoices(rows)
 }
