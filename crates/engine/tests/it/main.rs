@@ -32,6 +32,8 @@ mod races;
 mod reconciling;
 mod repairs;
 mod sales;
+mod sessions;
+mod sign_in;
 mod slow;
 mod sweeps;
 mod time;

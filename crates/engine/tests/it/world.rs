@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tollkeeper::{
-    Action, Actor, Clock as _, CreateRequest, Db, Error, Landing, Received, Running, Settings, Started, Tollkeeper,
+    Action, Actor, Clock as _, CreateRequest, Db, Error, Landing, Received, Running, Settings, SignInWish, Started,
+    Tollkeeper,
 };
 use tollkeeper_core::{
     account::Account,
@@ -19,6 +20,7 @@ use tollkeeper_core::{
     snapshot::Snapshot,
     status::Status,
     subscription::Subscription,
+    time::MachineTime,
 };
 use tollkeeper_store::{
     account, history,
@@ -84,8 +86,8 @@ impl World {
         adjust(&mut settings);
         let parts = Parts {
             billing: Arc::new(PlayedBilling::new(clock.clone())),
+            identity: Arc::new(PlayedIdentity::new(clock.clone())),
             clock,
-            identity: Arc::default(),
             hooks: Arc::default(),
             policy,
         };
@@ -140,6 +142,23 @@ impl World {
 
     pub(crate) async fn upsert(&self, organization: &str, name: &str) -> Result<(), Error> {
         self.engine().upsert_organization(&record(organization, name), "a test").await
+    }
+
+    /// Signs somebody in to the organization of most stories; answers the cookie.
+    pub(crate) async fn sign_in(&self, user: &str) -> String {
+        self.try_sign_in(user).await.unwrap()
+    }
+
+    pub(crate) async fn try_sign_in(&self, user: &str) -> Result<String, Error> {
+        let begun = self.engine().begin_sign_in(&SignInWish::default()).unwrap();
+        let (state, code) = self.identity.signing.choose(&begun.url, user, ORG);
+        let flow = self.engine().sign_in_flow(&begun.flow, &state).unwrap();
+        Ok(self.engine().finish_sign_in(&flow, &code, None).await?.cookie.value)
+    }
+
+    /// Machine time, so much later.
+    pub(crate) fn clock_in(&self, span: Duration) -> MachineTime {
+        self.clock.machine_now().plus(span)
     }
 
     /// Brings a delivery to the door.

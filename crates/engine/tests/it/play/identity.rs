@@ -1,4 +1,5 @@
-//! An identity provider that is played: proves whoever says `ROLE:ORGANIZATION`, and reads its own small deliveries.
+//! An identity provider that is played: proves whoever says `ROLE:ORGANIZATION` or has signed in at it, and reads its own
+//! small deliveries.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,18 +16,20 @@ use tollkeeper_core::{
     member::MemberChange,
     ports::{
         AuthError, Content, DecodeError, ErrorKind, Hint, Identity, Inbound, OrganizationRecord, Page, ProviderError,
-        Session, Subject, UserRecord, Verified, VerifyError,
+        Session, SignIn, Subject, UserRecord, Verified, VerifyError,
     },
     time::{MachineTime, Timestamp},
 };
+
+use super::{Clocks, PlayedSignIn};
 
 /// How many rows a page of a list has.
 const ROWS: usize = 2;
 
 /// Knows the organizations that were told to it, and who is in them.
-#[derive(Default)]
 pub(crate) struct PlayedIdentity {
     directory: Mutex<Directory>,
+    pub(crate) signing: PlayedSignIn,
 }
 
 #[derive(Default)]
@@ -41,6 +44,10 @@ struct Directory {
 }
 
 impl PlayedIdentity {
+    pub(crate) fn new(clock: Arc<Clocks>) -> Self {
+        Self { directory: Mutex::default(), signing: PlayedSignIn::new(clock) }
+    }
+
     pub(crate) fn name(&self, id: &str, name: &str) {
         self.directory().names.insert(id.into(), name.into());
     }
@@ -157,6 +164,9 @@ impl Inbound for PlayedIdentity {
 #[async_trait]
 impl Identity for PlayedIdentity {
     async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Arc<Session>, AuthError> {
+        if let Some(proven) = PlayedSignIn::session(token, now) {
+            return proven.map(Arc::new);
+        }
         let (role, organization) = token.split_once(':').ok_or(AuthError::Invalid("not ROLE:ORGANIZATION"))?;
         Ok(Arc::new(Session {
             user_id: "usr_1".into(),
@@ -197,5 +207,8 @@ impl Identity for PlayedIdentity {
     }
     fn lists(&self, user: &UserId) -> bool {
         user.as_str().starts_with("usr_")
+    }
+    fn sign_in(&self) -> Option<&dyn SignIn> {
+        Some(&self.signing)
     }
 }
