@@ -74,17 +74,20 @@ impl Refreshes {
     }
 }
 
-/// Takes a refresh off the list when it is over, however it ends.
+/// Takes a refresh off the list when it is over, however it ends, and tells who waits: in this order, so that nobody who
+/// comes later takes it for theirs.
 struct UnderWay {
     engine: Tollkeeper,
     id: String,
+    outcome: Outcome,
     told: watch::Sender<Option<Outcome>>,
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut under_way = self.engine.inner.refreshes.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.remove(&self.id);
+        let under_way = &self.engine.inner.refreshes.under_way;
+        under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.told.send_replace(Some(self.outcome));
     }
 }
 
@@ -96,7 +99,6 @@ impl Tollkeeper {
     pub(super) fn renew_tokens(&self, seen: &rows::Session) -> impl Future<Output = Outcome> + Send + use<> {
         let mut outcome = self.renewal(&seen.id, seen.version);
         async move {
-            // Whoever is gone without a word has panicked.
             let told = outcome.wait_for(Option::is_some).await;
             told.ok().and_then(|told| *told).unwrap_or(Outcome::Later)
         }
@@ -113,13 +115,14 @@ impl Tollkeeper {
             return outcome;
         }
         under_way.insert(id.to_owned(), outcome.clone());
-        let refresh = UnderWay { engine: self.clone(), id: id.to_owned(), told };
+        // What panics is tried again later.
+        let refresh = UnderWay { engine: self.clone(), id: id.to_owned(), outcome: Outcome::Later, told };
         self.inner.tasks.spawn(async move {
-            let outcome = refresh.engine.renew_in_turn(&refresh.id, seen).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "tokens could not be renewed: it is tried again");
-                Outcome::Later
-            });
-            refresh.told.send_replace(Some(outcome));
+            let mut refresh = refresh;
+            match refresh.engine.renew_in_turn(&refresh.id, seen).await {
+                Ok(outcome) => refresh.outcome = outcome,
+                Err(error) => tracing::warn!(%error, "tokens could not be renewed: it is tried again"),
+            }
         });
         outcome
     }

@@ -95,7 +95,7 @@ async fn an_empty_database_is_not_ready() {
     let running = Tollkeeper::builder(Settings::new("chargebee".into(), APP))
         .database(Db::connect("sqlite::memory:", &Options::default()).await.unwrap())
         .clock(std::sync::Arc::new(Still::new()))
-        .identity(std::sync::Arc::new(PlayedIdentity))
+        .identity(std::sync::Arc::new(PlayedIdentity::default()))
         .billing(std::sync::Arc::new(PlayedBilling::default()))
         .catalog(Catalog::default())
         .workers(false)

@@ -17,6 +17,7 @@ mod operator;
 mod payments;
 mod refusals;
 mod session;
+mod sign_in;
 mod sockets;
 mod subscription;
 mod webhook;

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use crate::{
     described,
-    fakes::{PlayedBilling, PlayedIdentity, Still},
+    fakes::{PlayedBilling, PlayedIdentity, PlayedSignIn, Still},
 };
 
 pub(crate) const APP: &str = "https://app.example.com";
@@ -27,6 +27,8 @@ pub(crate) const ADMIN: &str = "admin:org_1";
 pub(crate) struct World {
     pub(crate) engine: Tollkeeper,
     pub(crate) billing: Arc<PlayedBilling>,
+    pub(crate) identity: Arc<PlayedIdentity>,
+    pub(crate) clock: Arc<Still>,
     pub(crate) app: Router,
 }
 
@@ -44,6 +46,12 @@ impl World {
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut Settings), config: Config) -> Self {
+        let identity = PlayedIdentity { signing: Some(PlayedSignIn::default()) };
+        Self::behind(identity, adjust, config).await
+    }
+
+    pub(crate) async fn behind(identity: PlayedIdentity, adjust: impl FnOnce(&mut Settings), config: Config) -> Self {
+        let (identity, clock) = (Arc::new(identity), Arc::new(Still::new()));
         let db = Db::connect("sqlite::memory:", &Options::default()).await.unwrap();
         db.migrate().await.unwrap();
         let billing = Arc::new(PlayedBilling::default());
@@ -51,8 +59,8 @@ impl World {
         adjust(&mut settings);
         let running = Tollkeeper::builder(settings)
             .database(db)
-            .clock(Arc::new(Still::new()))
-            .identity(Arc::new(PlayedIdentity))
+            .clock(clock.clone())
+            .identity(identity.clone())
             .billing(billing.clone())
             .catalog(catalog())
             .workers(false)
@@ -60,7 +68,7 @@ impl World {
             .unwrap();
         let engine = running.engine().clone();
         let app = described::held_against_it(tollkeeper_http::router(engine.clone(), config));
-        Self { app, engine, billing }
+        Self { app, engine, billing, identity, clock }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -8,16 +8,20 @@ use http::HeaderMap;
 use tollkeeper_core::{
     ids::{OrganizationId, Source, UserId},
     ports::{
-        AuthError, DecodeError, Hint, Identity, Inbound, OrganizationRecord, Page, ProviderError, Session, UserRecord,
-        Verified, VerifyError,
+        AuthError, DecodeError, Hint, Identity, Inbound, OrganizationRecord, Page, ProviderError, Session, SignIn,
+        UserRecord, Verified, VerifyError,
     },
     time::MachineTime,
 };
 
-use super::envelope;
+use super::{PlayedSignIn, envelope};
 
 /// Proves whoever says `ROLE:ORGANIZATION`; knows organizations named `org_known…`.
-pub(crate) struct PlayedIdentity;
+#[derive(Default)]
+pub(crate) struct PlayedIdentity {
+    /// How people sign in, if they do so here.
+    pub(crate) signing: Option<PlayedSignIn>,
+}
 
 impl Inbound for PlayedIdentity {
     fn source(&self) -> Source {
@@ -80,6 +84,9 @@ impl Identity for PlayedIdentity {
         _page: Option<&str>,
     ) -> Result<Option<Page<UserRecord>>, ProviderError> {
         Ok(None)
+    }
+    fn sign_in(&self) -> Option<&dyn SignIn> {
+        Some(self.signing.as_ref()?)
     }
     async fn user(&self, _id: &UserId) -> Result<Option<UserRecord>, ProviderError> {
         Ok(None)

@@ -2,6 +2,7 @@
 
 mod billing;
 mod identity;
+mod sign_in;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -13,13 +14,18 @@ use tollkeeper_core::{
 
 pub(crate) use billing::PlayedBilling;
 pub(crate) use identity::PlayedIdentity;
+pub(crate) use sign_in::PlayedSignIn;
 
-/// A clock that stands still.
+/// A clock that stands still until it is moved.
 pub(crate) struct Still(AtomicI64);
 
 impl Still {
     pub(crate) fn new() -> Self {
         Self(AtomicI64::new(1_750_000_000))
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
     }
 }
 
