@@ -7,4 +7,5 @@ mod keys;
 mod lists;
 mod management;
 mod provider;
+mod sign_in;
 mod tokens;
