@@ -60,6 +60,7 @@ pub(crate) fn change(patch: &CustomerPatch) -> Form {
     Form::new()
         .set_some("company", patch.display_name.as_deref().map(company))
         .set_some("email", email(patch.email.as_deref()))
+        .set_some("locale", patch.locale.as_deref())
 }
 
 /// A name of any length, as long as Chargebee takes it: a customer with half a name pays, a refused one does not.
@@ -126,8 +127,12 @@ mod tests {
     #[test]
     fn a_patch_without_changes_sends_nothing_and_never_metadata() {
         assert!(change(&CustomerPatch::default()).is_empty());
-        let form = change(&CustomerPatch { display_name: Some("A B".into()), email: Some("a@b.test".into()) });
-        assert_eq!(form.as_str(), "company=A+B&email=a%40b.test");
+        let form = change(&CustomerPatch {
+            display_name: Some("A B".into()),
+            email: Some("a@b.test".into()),
+            locale: Some("fr-CA".into()),
+        });
+        assert_eq!(form.as_str(), "company=A+B&email=a%40b.test&locale=fr-CA");
     }
 
     #[test]

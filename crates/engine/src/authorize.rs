@@ -72,22 +72,22 @@ impl Tollkeeper {
         Ok(member::email_of(connection.c(), organization, &session.user_id).await?)
     }
 
+    /// Whether the person has a role that may change billing, as far as roles tell: the product's own hook is asked when
+    /// something is done.
+    pub fn may_change_billing(&self, session: &Session) -> bool {
+        let roles = &self.inner.settings.billing_roles;
+        session.is_own_organization || roles.is_empty() || session.roles.iter().any(|role| roles.contains(role))
+    }
+
     /// Decides whether the person may do `action` for `reference`, which is its own organization or nothing.
     ///
     /// # Errors
     /// [`Error::Forbidden`]: `organization_required`, `reference_mismatch`, `role_required` or `denied`.
     pub async fn authorize(&self, session: &Session, reference: Option<&str>, action: Action) -> Result<Actor, Error> {
         let organization = self.organization_of(session, reference)?;
-        let roles = &self.inner.settings.billing_roles;
-        let may = !action.changes_billing()
-            || session.is_own_organization
-            || roles.is_empty()
-            || session.roles.iter().any(|role| roles.contains(role));
-        if !may {
-            return Err(Error::forbidden(
-                "role_required",
-                format!("Changing billing needs one of the roles {}", roles.join(", ")),
-            ));
+        if action.changes_billing() && !self.may_change_billing(session) {
+            let roles = self.inner.settings.billing_roles.join(", ");
+            return Err(Error::forbidden("role_required", format!("Changing billing needs one of the roles {roles}")));
         }
         // A hook that fails has not said yes.
         let asked = self.inner.hooks.authorize(&session.user_id, organization, action);

@@ -250,7 +250,7 @@ impl Tollkeeper {
             return Ok(Fate::Done("the customer is gone at the provider; what it paid for is over".into()));
         }
         if let Some(email) = record.and_then(|record| record.email) {
-            self.decide(&owner, &cause, |account, _, _| Ok(reduce::contact(account, &email))).await?;
+            self.decide(&owner, &cause, |account, _, _| Ok(reduce::contact(account, Some(&email), None))).await?;
         }
         Ok(Fate::Done("the customer is as the provider says".into()))
     }

@@ -213,7 +213,7 @@ impl Tollkeeper {
             let account = self.account(id).await?;
             let name = account.organization.display_name;
             for customer in &account.customers {
-                let patch = CustomerPatch { display_name: Some(name.clone()), email: None };
+                let patch = CustomerPatch { display_name: Some(name.clone()), ..CustomerPatch::default() };
                 self.billing(&customer.provider)?.update_customer(&customer.id, &patch).await?;
             }
             // Whoever pushes last pushes the newest: a rename meanwhile is pushed too.
@@ -234,11 +234,11 @@ impl Tollkeeper {
         let (None, Some(email)) = (&account.organization.email, email) else { return Ok(()) };
         // The customer first: once our row has a contact, nobody tries again.
         for customer in &account.customers {
-            let patch = CustomerPatch { display_name: None, email: Some(email.to_owned()) };
+            let patch = CustomerPatch { email: Some(email.to_owned()), ..CustomerPatch::default() };
             self.billing(&customer.provider)?.update_customer(&customer.id, &patch).await?;
         }
         self.decide(&account.organization.id, cause, |account, _, _| {
-            Ok(reduce::contact(account, account.organization.email.as_deref().unwrap_or(email)))
+            Ok(reduce::contact(account, Some(account.organization.email.as_deref().unwrap_or(email)), None))
         })
         .await?;
         Ok(())

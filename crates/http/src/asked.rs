@@ -21,7 +21,7 @@ pub(crate) struct Asked<'a> {
     app: &'a App,
     /// Who is counted.
     line: String,
-    actor: Actor,
+    pub(crate) actor: Actor,
     pub(crate) fields: Fields,
 }
 
@@ -45,6 +45,21 @@ pub(crate) async fn begin<'a>(
     Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
 }
 
+/// As [`begin`], for a form of ours, which is about the person's own organization.
+pub(crate) async fn begin_form<'a>(
+    app: &'a App,
+    caller: &Caller,
+    request: Request,
+    action: Action,
+) -> Result<Asked<'a>, Problem> {
+    let (parts, content) = request.into_parts();
+    caller.may_begin(app, None, action)?;
+    let (bytes, _place) = body::read(app, content, app.config.limits.api_body_bytes()).await?;
+    let actor = caller.authorize(app, None, action).await?;
+    let fields = body::parse_form(&parts.headers, &bytes)?;
+    Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
+}
+
 /// Asks whether the caller may look at what only the provider knows.
 pub(crate) async fn look<'a>(app: &'a App, caller: &Caller, uri: &Uri, action: Action) -> Result<Asked<'a>, Problem> {
     let reference = query::value(uri, "referenceId");
@@ -60,6 +75,18 @@ impl Asked<'_> {
         T: Send + 'static,
         Work: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        Ok(self.try_act(work).await??)
+    }
+
+    /// As [`Asked::act`], with what the engine itself says.
+    pub(crate) async fn try_act<T, Work>(
+        self,
+        work: impl FnOnce(Tollkeeper, Actor) -> Work,
+    ) -> Result<Result<T, Error>, Problem>
+    where
+        T: Send + 'static,
+        Work: Future<Output = Result<T, Error>> + Send + 'static,
+    {
         let calls = &self.app.provider_calls;
         calls
             .take(self.line.clone(), Instant::now(), Duration::ZERO)
@@ -68,7 +95,7 @@ impl Asked<'_> {
         if matches!(done, Err(Error::Invalid { .. } | Error::Forbidden { .. })) {
             calls.give_back(&self.line);
         }
-        Ok(done?)
+        Ok(done)
     }
 }
 

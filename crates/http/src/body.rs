@@ -133,6 +133,18 @@ pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Problem>
     }
 }
 
+/// Reads what a form of ours sends.
+///
+/// # Errors
+/// 415 for anything else.
+pub(crate) fn parse_form(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Problem> {
+    if body.is_empty() || is_form(headers) {
+        return Ok(Fields::of_form(body));
+    }
+    let sentence = "Send a form";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", sentence))
+}
+
 /// Pages of other sites can make a browser send these without asking first.
 fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -146,6 +158,25 @@ fn is_form(headers: &HeaderMap) -> bool {
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
+    /// Of a form or a query: every field is a text, `seats` is a number where it is spelled like one, and what was left
+    /// blank was not given.
+    pub(crate) fn of_form(text: &[u8]) -> Self {
+        let given = url::form_urlencoded::parse(text).filter(|(_, value)| !value.trim().is_empty());
+        Self(
+            given
+                .map(|(name, value)| {
+                    let number = value.trim().parse::<i64>().ok().filter(|_| name == "seats");
+                    (name.into_owned(), number.map_or_else(|| value.trim().into(), Value::from))
+                })
+                .collect(),
+        )
+    }
+
+    /// Whether something was given under this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.given(name).is_some()
+    }
+
     /// The reference, where it is one, before anything else is judged.
     pub(crate) fn reference(&self) -> Option<&str> {
         self.0.get("referenceId").and_then(Value::as_str)

@@ -187,7 +187,8 @@ impl Gate {
         };
         let id = self.gates.app.request_ids.of(&parts.headers);
         let route = parts.extensions.get::<MatchedPath>().map_or("gated", MatchedPath::as_str);
-        let mut response = problem::finish(response, &parts.method, id.to_str().unwrap_or_default(), route);
+        let asked = problem::Asked { method: &parts.method, page_of: None };
+        let mut response = problem::finish(response, &asked, id.to_str().unwrap_or_default(), route);
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::VARY, HeaderValue::from_static("accept, authorization, cookie"));
@@ -221,7 +222,7 @@ impl Gate {
 
 /// Whether whoever asks is about to look at the answer: browsers name pages when they go to one, programs and scripts say
 /// that they take anything.
-fn wants_a_page(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_a_page(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     accepted.flat_map(|line| line.split(',')).any(|range| {
         let media_type = range.split(';').next().unwrap_or_default();

@@ -66,6 +66,7 @@ mod landing;
 mod layer;
 mod limits;
 mod observe;
+mod organization;
 mod pages;
 mod payment;
 mod plans;

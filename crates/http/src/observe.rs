@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use crate::{
     admin::RECONCILE,
     cookies::Renewal,
-    cors,
+    cors, pages,
     problem::{self, Problem},
     router::{App, Shared},
 };
@@ -85,13 +85,15 @@ pub(crate) async fn edge(State(app): State<Shared>, mut request: Request, next: 
     if let Some(renewal) = &renewal {
         request.extensions_mut().insert(renewal.clone());
     }
+    let page_of = pages::is_for_a_person(request.uri(), request.headers()).then(|| request.uri().path().to_owned());
 
     let response = match cors::preflight(&method, request.headers(), origin.as_ref()) {
         Some(answer) => answer,
         None => answer(&app, route, next.run(request)).await,
     };
 
-    let mut response = problem::finish(response, &method, id.to_str().unwrap_or_default(), route);
+    let asked = problem::Asked { method: &method, page_of: page_of.as_deref() };
+    let mut response = problem::finish(response, &asked, id.to_str().unwrap_or_default(), route);
     let headers = response.headers_mut();
     // Nearly everything here is about one organization; what may be kept says so itself.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -19,8 +19,21 @@ use tollkeeper::{
     ports::{AuthError, ErrorKind},
 };
 
+use crate::pages;
+
 /// How long a caller should wait where nobody said so.
 const SOON: Duration = Duration::from_secs(1);
+
+/// A failure that a page tells of itself; what happened inside is logged at the edge all the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Told(pub(crate) Problem);
+
+/// What a failure needs to know of its request.
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    /// The path, where a person wants to see a page.
+    pub(crate) page_of: Option<&'a str>,
+}
 
 /// A failure, on its way to the edge.
 #[derive(Clone, Debug)]
@@ -111,6 +124,11 @@ impl Problem {
         self.0.code == "unauthenticated"
     }
 
+    /// The code for programs.
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
+    }
+
     /// Its status.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
@@ -120,6 +138,18 @@ impl Problem {
     pub(crate) fn answered_with(mut self, status: StatusCode) -> Self {
         self.0.status = status;
         self
+    }
+
+    /// The sentence for people, with its full stop.
+    pub(crate) fn sentence(&self) -> String {
+        let message = self.0.message.trim_end_matches('.');
+        let mut letters = message.chars();
+        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).chain(['.']).collect()
+    }
+
+    /// Whether signing in is the way out of it.
+    pub(crate) fn asks_to_sign_in(&self) -> bool {
+        self.0.status == StatusCode::UNAUTHORIZED
     }
 
     /// What a gate saw.
@@ -292,9 +322,13 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes the document of a failed answer and logs what happened inside; leaves every other answer alone.
-pub(crate) fn finish(response: Response, method: &Method, request_id: &str, route: &str) -> Response {
+/// Writes the document of a failed answer, or the page that says the same to a person, and logs what happened inside;
+/// leaves every other answer alone.
+pub(crate) fn finish(response: Response, asked: &Asked<'_>, request_id: &str, route: &str) -> Response {
     let (mut parts, body) = response.into_parts();
+    if let Some(Told(problem)) = parts.extensions.remove() {
+        problem.log(request_id, route);
+    }
     let problem = match (parts.extensions.remove::<Problem>(), parts.status) {
         (Some(problem), _) => problem,
         // Answers of the router itself.
@@ -305,9 +339,20 @@ pub(crate) fn finish(response: Response, method: &Method, request_id: &str, rout
         (None, _) => return Response::from_parts(parts, body),
     };
     problem.log(request_id, route);
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    let document = problem.document(request_id);
+    let document = match asked.page_of {
+        None => {
+            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+            problem.document(request_id)
+        }
+        Some(path) => {
+            parts.headers.extend(pages::headers());
+            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+            let Inner { status, code, .. } = &*problem.0;
+            pages::problem_page(*status, code, &problem.sentence(), path, asked.method.is_safe(), request_id)
+                .into_bytes()
+        }
+    };
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(document.len()));
-    let body = if *method == Method::HEAD { Body::empty() } else { Body::from(document) };
+    let body = if *asked.method == Method::HEAD { Body::empty() } else { Body::from(document) };
     Response::from_parts(parts, body)
 }

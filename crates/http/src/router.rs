@@ -22,7 +22,7 @@ use crate::{
     landing,
     limits::{Limits, Room},
     observe::{self, HotMeters, RequestIds},
-    pages, payment, plans,
+    organization, pages, payment, plans,
     routes::Routes,
     session, sign_in, subscription, webhook,
 };
@@ -41,6 +41,8 @@ pub struct Config {
     /// The cookie of a session. It may also carry an access token instead of the `Authorization` header. Over https it is
     /// set with the prefix `__Host-`, and read with and without.
     pub session_cookie: String,
+    /// Where the sandbox is that stands in for the providers; pages then say that this is a demo.
+    pub sandbox: Option<String>,
     /// The sentence of a gate that is closed because nobody paid for this.
     pub payment_required: Cow<'static, str>,
 }
@@ -53,6 +55,7 @@ impl Default for Config {
             limits: Limits::default(),
             operator_key: None,
             session_cookie: "scalekit_session".to_owned(),
+            sandbox: None,
             payment_required: Cow::Borrowed("The plan of this organization does not include this"),
         }
     }
@@ -132,12 +135,10 @@ pub(crate) fn router_of(app: &Shared) -> Router {
 #[rustfmt::skip]
 pub(crate) fn routes() -> Routes {
     Routes::default()
-        .page("/", "What this is", get(pages::home))
-        .page("/billing", "Billing", get(pages::billing))
+        .and(pages::routes())
         .page("/auth/login", "Sign in", get(sign_in::login))
         .file("/auth/callback", get(sign_in::callback))
         .file("/auth/logout", post(sign_in::logout))
-        .file("/static/page.css", get(pages::style))
         .get("/api/session", session::show, is::session::show)
         .get("/api/plans", plans::list, is::session::plans)
         .post("/api/subscription/create", subscription::create, is::subscription::create)
@@ -150,6 +151,7 @@ pub(crate) fn routes() -> Routes {
         .post("/api/subscription/pause", subscription::pause, is::subscription::pause)
         .post("/api/subscription/resume", subscription::resume, is::subscription::resume)
         .post("/api/subscription/portal", subscription::portal, is::subscription::portal)
+        .patch("/api/organization", organization::update, is::organization::update)
         .post("/api/checkout", payment::checkout, is::payment::checkout)
         .get("/gate/{feature}", gate::gate, is::gate::gate)
         .get("/api/entitlements", gate::entitlements, is::gate::entitlements)

@@ -49,6 +49,8 @@ impl Routes {
         post POST,
         /// Adds what is set as a whole.
         put PUT,
+        /// Adds what is changed in part.
+        patch PATCH,
         /// Adds what is ended.
         delete DELETE
     );

@@ -13,7 +13,9 @@ use tollkeeper::{SignInFlow, SignInWish};
 use crate::{
     address, cors,
     landing::see_other,
+    layer::wants_a_page,
     limits::Rate,
+    pages::leave,
     problem::Problem,
     query,
     router::{App, Shared},
@@ -100,7 +102,11 @@ pub(crate) async fn logout(State(app): State<Shared>, headers: HeaderMap) -> Res
         return Err(Problem::csrf());
     }
     let url = app.engine.sign_out(app.cookies.credential(&headers)).await?;
-    let mut response = see_other(&url);
+    // A browser holds a form to our own site also behind redirects.
+    let mut response = match wants_a_page(&headers) {
+        true => leave::to(url, "where you sign in")?,
+        false => see_other(&url),
+    };
     for cookie in app.cookies.clear_all() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -36,6 +36,7 @@ pub(crate) fn change(patch: &CustomerPatch) -> Form {
     Form::new()
         .set_some("name", patch.display_name.as_deref().map(kept_name))
         .set_some("email", email(patch.email.as_deref()))
+        .set_some("preferred_locales[0]", patch.locale.as_deref())
 }
 
 /// A name of any length, as long as it is sent: a customer with half a name pays, a refused one does not.
@@ -80,8 +81,12 @@ mod tests {
     #[test]
     fn a_patch_without_changes_sends_nothing_and_never_metadata() {
         assert!(change(&CustomerPatch::default()).is_empty());
-        let form = change(&CustomerPatch { display_name: Some("A B".into()), email: Some("a@b.test".into()) });
-        assert_eq!(form.as_str(), "name=A+B&email=a%40b.test");
+        let form = change(&CustomerPatch {
+            display_name: Some("A B".into()),
+            email: Some("a@b.test".into()),
+            locale: Some("fr-CA".into()),
+        });
+        assert_eq!(form.as_str(), "name=A+B&email=a%40b.test&preferred_locales%5B0%5D=fr-CA");
     }
 
     #[test]

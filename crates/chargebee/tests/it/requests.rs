@@ -145,7 +145,11 @@ async fn every_request() -> Vec<Recorded> {
     let fake = Fake::with(script, settings).await;
     let chargebee = &fake.chargebee;
     let id = "sub_1".into();
-    let patch = CustomerPatch { display_name: Some("Acme".into()), email: Some("billing@acme.test".into()) };
+    let patch = CustomerPatch {
+        display_name: Some("Acme".into()),
+        email: Some("billing@acme.test".into()),
+        ..CustomerPatch::default()
+    };
 
     chargebee.create_customer(Some(&"org_acme".into()), &customer(), "k-1").await.unwrap();
     chargebee.update_customer(&"org_acme".into(), &patch).await.unwrap();

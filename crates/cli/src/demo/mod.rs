@@ -113,7 +113,7 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<()> {
         engine: if db.is_postgres() { "Postgres" } else { "SQLite" }.to_owned(),
     };
     sandbox.set_webhooks(webhooks(&app, config.organization_webhooks));
-    let http = http_config(&config);
+    let http = tollkeeper_http::Config { sandbox: Some(sandbox.url().to_owned()), ..http_config(&config) };
     let running = compose::engine(config, db.clone(), &clocks, true)?;
     let _ = engine_slot.set(running.engine().clone());
     // Written before anything answers: whoever finds the server ready finds this too.

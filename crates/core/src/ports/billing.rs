@@ -51,6 +51,8 @@ pub struct CustomerPatch {
     pub display_name: Option<String>,
     /// Billing contact.
     pub email: Option<String>,
+    /// The contact's language, as BCP 47 names it.
+    pub locale: Option<String>,
 }
 
 /// A hosted checkout to be made.
@@ -291,7 +293,7 @@ pub trait Billing: Inbound {
         name.to_owned()
     }
 
-    /// Changes name or contact of a customer.
+    /// Changes name or contact of a customer; what is `None` stays.
     ///
     /// # Errors
     /// [`ProviderError`], by kind.

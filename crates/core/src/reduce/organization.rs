@@ -52,14 +52,18 @@ pub fn identify(account: &Account, record: &OrganizationRecord) -> Transition {
     about_organization(after, Vec::new(), why)
 }
 
-/// Takes in who the billing contact is.
-pub fn contact(account: &Account, email: &str) -> Transition {
+/// Takes in who the billing contact is, and its language; what is not told stays.
+pub fn contact(account: &Account, email: Option<&str>, locale: Option<&str>) -> Transition {
     let organization = &account.organization;
-    if organization.is_leaving() || organization.email.as_deref() == Some(email) {
+    let mut after = account.clone();
+    for (known, told) in [(&mut after.organization.email, email), (&mut after.organization.locale, locale)] {
+        if told.is_some() {
+            *known = told.map(str::to_owned);
+        }
+    }
+    if organization.is_leaving() || after == *account {
         return nothing(account, format!("the billing contact of {} stays", organization.id));
     }
-    let mut after = account.clone();
-    after.organization.email = Some(email.to_owned());
     about_organization(after, Vec::new(), format!("the billing contact of {} is another", organization.id))
 }
 

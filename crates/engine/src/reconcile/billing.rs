@@ -326,7 +326,7 @@ impl Tollkeeper {
             self.organization_differs(id, provider, "displayName", pair, findings).await?;
         }
         if let Some(email) = record.email.as_ref().filter(|_| email_differs) {
-            self.decide(id, &cause(), |account, _, _| Ok(reduce::contact(account, email))).await?;
+            self.decide(id, &cause(), |account, _, _| Ok(reduce::contact(account, Some(email), None))).await?;
             let pair = (json!(organization.email), json!(email));
             self.organization_differs(id, provider, "email", pair, findings).await?;
         }

@@ -107,6 +107,8 @@ pub(crate) const CODES: &[Code] = &[
     code("bad_interval", &[400], "The interval is none.", "Send `month` or `year`."),
     code("bad_currency", &[400], "The currency is none.", "Send three letters such as `USD`."),
     code("currency_mismatch", &[400, 409], "The organization pays in another currency, or the price is not sold in this one.", "Leave `currency` out; with 409, compare the catalog with the provider."),
+    code("bad_email", &[400], "That is no e-mail address.", "Send one such as `billing@example.com`."),
+    code("bad_locale", &[400], "That is no language.", "Send a language tag such as `en` or `fr-CA`."),
     code("bad_metadata", &[400], "The metadata is no object, or has too many bytes.", "Send a small object."),
     code("reserved_metadata", &[400], "The metadata has a key that Tollkeeper sets.", "Choose another name for it."),
     code("items_required", &[400], "A one-time payment names nothing to pay for.", "Send `items`, each with its `priceId`."),

@@ -1,77 +1,67 @@
-//! The two pages there are: what this is, and what became of a checkout.
+//! Pages for people, rendered here and complete without a script.
 //!
-//! Constant text only: nothing of a request is ever written into a page.
+//! Every form is an ordinary one: it is posted, and answered with a page or the way to one. Scripts only save a reload:
+//! they ask for the same pages and take the part that has changed.
 
-use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderValue, Uri, header};
+mod asset;
+mod billing;
+mod frame;
+mod home;
+pub(crate) mod leave;
+mod pricing;
+mod problem;
+#[cfg(test)]
+mod tests;
+mod words;
 
-use crate::query;
+use askama::Template;
+use axum::{
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-const STYLE: &str = include_str!("page.css");
-const HOME: &str = include_str!("home.html");
-const BILLING: &str = include_str!("billing.html");
+use crate::{problem::Problem, routes::Routes};
 
-/// Nothing but our own style sheet, and in nobody's frame.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+pub(crate) use frame::is_for_a_person;
+pub(crate) use problem::page as problem_page;
 
-/// What became of a checkout, as a title and a sentence.
-struct News {
-    title: &'static str,
-    sentence: &'static str,
+/// Only what comes from here, and in nobody's frame. No script and no style stands in a page itself. A form is sent to us
+/// alone, and no redirect behind one leads elsewhere: [`leave`] does that.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Every page, and what they refer to.
+#[rustfmt::skip]
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page("/", "What this is", get(home::show))
+        .page("/pricing", "Plans and prices", get(pricing::show))
+        .page("/billing", "Billing", get(billing::show))
+        .file("/billing/checkout", post(billing::act::checkout))
+        .page("/billing/change", "Change the plan", get(billing::change::show).post(billing::change::apply))
+        .page("/billing/cancel", "Cancel", get(billing::end::cancel).post(billing::act::cancel))
+        .file("/billing/restore", post(billing::act::restore))
+        .page("/billing/pause", "Pause", get(billing::end::pause).post(billing::act::pause))
+        .file("/billing/resume", post(billing::act::resume))
+        .file("/billing/portal", post(billing::act::portal))
+        .file("/billing/contact", post(billing::act::contact))
+        .page("/billing/invoices", "Invoices", get(billing::invoices::show))
+        .file("/static/{hash}/{name}", get(asset::serve))
 }
 
-/// `GET /`
-pub(crate) async fn home() -> Response {
-    page(HOME.to_owned())
+/// Answers with a page.
+fn page(template: &impl Template) -> Result<Response, Problem> {
+    let text = template.render().map_err(|error| Problem::internal(format!("a page was not rendered: {error}")))?;
+    Ok((HeaderMap::from_iter(headers()), Html(text)).into_response())
 }
 
-/// `GET /billing`
-pub(crate) async fn billing(uri: Uri) -> Response {
-    let News { title, sentence } = news(&uri);
-    page(BILLING.replace("{{title}}", title).replace("{{sentence}}", sentence))
-}
-
-/// `GET /static/page.css`
-pub(crate) async fn style() -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
-    ];
-    (headers, STYLE).into_response()
-}
-
-/// Reads the words that the checkout's return addresses carry. A payment that is still pending comes with both words.
-fn news(uri: &Uri) -> News {
-    match query::value(uri, "checkout").as_deref() {
-        Some("pending") => News {
-            title: "Almost there",
-            sentence: "The payment is not confirmed yet. Your plan starts by itself as soon as it is.",
-        },
-        Some("failed") => News {
-            title: "The checkout did not work",
-            sentence: "Nothing was changed by this checkout. You can start a new one at any time.",
-        },
-        Some("cancelled" | "canceled" | "abandoned") => News {
-            title: "Checkout given up",
-            sentence: "You left the checkout before it was finished. Nothing was changed.",
-        },
-        Some(_) | None => match query::value(uri, "success").as_deref() {
-            Some("1" | "true") => {
-                News { title: "Thank you", sentence: "The checkout is done, and your plan has started." }
-            }
-            Some(_) | None => {
-                News { title: "Billing", sentence: "This is where people come back to from the checkout." }
-            }
-        },
-    }
-}
-
-fn page(text: String) -> Response {
-    let headers = [
+/// What every page says of itself to the browser.
+pub(crate) fn headers() -> [(HeaderName, HeaderValue); 3] {
+    [
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        // A form's request must say where it comes from; nobody else needs to know.
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    ];
-    (headers, Html(text)).into_response()
+    ]
 }

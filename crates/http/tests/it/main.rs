@@ -14,6 +14,7 @@ mod keys;
 mod layer;
 mod limits;
 mod operator;
+mod pages;
 mod payments;
 mod refusals;
 mod session;

@@ -73,7 +73,7 @@ async fn a_lost_customer_is_found_by_the_organization_it_names() {
 async fn an_empty_patch_asks_nobody_and_a_full_one_has_no_key() {
     let fake = Fake::playing([answer(200, &customer("cus_1", "org_acme", 1))]).await;
     fake.stripe.update_customer(&"cus_1".into(), &CustomerPatch::default()).await.unwrap();
-    let patch = CustomerPatch { display_name: Some("Acme Inc".into()), email: None };
+    let patch = CustomerPatch { display_name: Some("Acme Inc".into()), ..CustomerPatch::default() };
     fake.stripe.update_customer(&"cus_1".into(), &patch).await.unwrap();
     let request = fake.request();
     assert_eq!((request.body.as_str(), request.header("idempotency-key")), ("name=Acme+Inc", None));

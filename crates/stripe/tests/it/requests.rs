@@ -200,7 +200,11 @@ async fn ask_everything(stripe: &Stripe) {
     let since = Timestamp::from_unix_seconds(0);
     stripe.create_customer(None, &new, "k-1").await.unwrap();
     stripe.customer(&customer).await.unwrap();
-    let patch = CustomerPatch { display_name: Some("Acme".into()), email: Some("billing@acme.test".into()) };
+    let patch = CustomerPatch {
+        display_name: Some("Acme".into()),
+        email: Some("billing@acme.test".into()),
+        ..CustomerPatch::default()
+    };
     stripe.update_customer(&customer, &patch).await.unwrap();
     stripe.find_customer(&"org_acme".into(), since).await.unwrap();
     stripe.start_checkout(&checkout(Some(1_000_000))).await.unwrap();

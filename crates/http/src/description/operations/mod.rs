@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod gate;
 pub(crate) mod health;
 pub(crate) mod invoices;
+pub(crate) mod organization;
 pub(crate) mod payment;
 pub(crate) mod session;
 pub(crate) mod subscription;

@@ -44,6 +44,8 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
         ("OpenPortal", reference(open_object()).may_have("returnUrl", address("Where the portal leads back to."))),
         ("Portal", object().has("url", link()).example(r#"{"url":"https://pay.example.com/portal/1"}"#)),
         ("Pay", pay()),
+        ("ChangeOrganization", change_organization()),
+        ("Organization", organization()),
         ("PayPage", object().has("mode", words(["hosted"])).has("url", link())),
     ]
 }
@@ -351,4 +353,19 @@ fn pay() -> Schema {
         .may_have("successUrl", address("Where to land after paying."))
         .may_have("cancelUrl", address("Where to land after giving up."))
         .example(r#"{"items":[{"priceId":"onboarding","quantity":1}],"successUrl":"/billing?success=1"}"#)
+}
+
+fn change_organization() -> Schema {
+    reference(open_object())
+        .may_have("email", text().up_to(NAME).says("Where invoices and reminders go."))
+        .may_have("locale", text().up_to(NAME).says("The language of them, as BCP 47 names it."))
+        .example(r#"{"email":"billing@example.com","locale":"fr-CA"}"#)
+}
+
+fn organization() -> Schema {
+    object()
+        .has("organizationId", text())
+        .has("displayName", text().or_null())
+        .has("email", text().or_null())
+        .has("locale", text().or_null())
 }

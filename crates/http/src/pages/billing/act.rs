@@ -1,0 +1,98 @@
+//! What forms do: each does one thing, and leads to a page that shows what became of it.
+
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use tollkeeper::{Action, CancelRequest, Cancelled, ContactRequest, PauseRequest, Restore, ports::ChangeWhen};
+
+use crate::{
+    asked::begin_form,
+    body::{Fields, NAME, TEXT},
+    landing::see_other,
+    pages::{frame::Visitor, leave},
+    problem::Problem,
+    router::Shared,
+    selection::{Selection, when},
+};
+
+type Answer = Result<Response, Problem>;
+
+/// `POST /billing/checkout`
+pub(crate) async fn checkout(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
+    let asked = begin_form(&app, &visitor.caller, request, Action::Create).await?;
+    let (wanted, _) = Selection::read(&asked.fields)?.create(&asked.fields)?;
+    let started = asked.act(|engine, actor| async move { engine.create(&actor, &wanted).await }).await?;
+    leave::to(started.url, "the page of the billing provider, where you pay")
+}
+
+/// `POST /billing/cancel`
+pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
+    let asked = begin_form(&app, &visitor.caller, request, Action::Cancel).await?;
+    let wanted = CancelRequest {
+        now: when(&asked.fields, &["now", "period_end"])? == Some(ChangeWhen::Now),
+        reason: asked.fields.text("reason", TEXT)?,
+        subscription_id: named(&asked.fields)?,
+        ..CancelRequest::default()
+    };
+    match asked.act(|engine, actor| async move { engine.cancel(&actor, &wanted).await }).await? {
+        Cancelled::Applied { .. } => Ok(see_other("/billing?done=cancelled")),
+        Cancelled::Hosted(url) => leave::to(url, "the page of the billing provider"),
+    }
+}
+
+/// `POST /billing/restore`
+pub(crate) async fn restore(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
+    let asked = begin_form(&app, &visitor.caller, request, Action::Restore).await?;
+    let what = asked.fields.word("what", &["cancellation", "change"])?;
+    let what = what.map(|place| if place == 0 { Restore::Cancellation } else { Restore::Change });
+    let id = named(&asked.fields)?;
+    asked.act(|engine, actor| async move { engine.restore(&actor, what, id.as_deref()).await }).await?;
+    Ok(see_other("/billing?done=restored"))
+}
+
+/// `POST /billing/pause`
+pub(crate) async fn pause(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
+    let asked = begin_form(&app, &visitor.caller, request, Action::Pause).await?;
+    let until = asked.fields.text("until", NAME)?.map(|day| {
+        // A browser sends a day; it begins at midnight.
+        format!("{day}T00:00:00Z")
+            .parse()
+            .map_err(|_| Problem::field("until", "invalid_value", "until must be a day such as 2030-01-31, or nothing"))
+    });
+    let wanted = PauseRequest {
+        now: when(&asked.fields, &["now", "period_end"])? == Some(ChangeWhen::Now),
+        until: until.transpose()?,
+        subscription_id: named(&asked.fields)?,
+    };
+    asked.act(|engine, actor| async move { engine.pause(&actor, &wanted).await }).await?;
+    Ok(see_other("/billing?done=paused"))
+}
+
+/// `POST /billing/resume`
+pub(crate) async fn resume(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
+    let asked = begin_form(&app, &visitor.caller, request, Action::Resume).await?;
+    let id = named(&asked.fields)?;
+    asked.act(|engine, actor| async move { engine.resume(&actor, id.as_deref()).await }).await?;
+    Ok(see_other("/billing?done=resumed"))
+}
+
+/// `POST /billing/portal`
+pub(crate) async fn portal(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
+    let asked = begin_form(&app, &visitor.caller, request, Action::Portal).await?;
+    let url = asked.act(|engine, actor| async move { engine.portal(&actor, Some("/billing")).await }).await?;
+    leave::to(url, "your account at the billing provider")
+}
+
+/// `POST /billing/contact`
+pub(crate) async fn contact(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
+    let asked = begin_form(&app, &visitor.caller, request, Action::Update).await?;
+    let wanted =
+        ContactRequest { email: asked.fields.text("email", NAME)?, locale: asked.fields.text("locale", NAME)? };
+    asked.act(|engine, actor| async move { engine.update_contact(&actor, &wanted).await }).await?;
+    Ok(see_other("/billing?done=contact"))
+}
+
+fn named(fields: &Fields) -> Result<Option<String>, Problem> {
+    fields.text("subscriptionId", NAME)
+}

@@ -1,0 +1,113 @@
+//! Before something ends or pauses: what that means, and until when everything stays.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use http::Uri;
+use tollkeeper::{Action, Overview};
+use tollkeeper_core::{catalog::Catalog, status::Status, subscription::Subscription, time::Timestamp};
+
+use super::change::row;
+use crate::{
+    landing::see_other,
+    pages::{
+        frame::{Frame, Here, Visitor},
+        page, words,
+    },
+    problem::Problem,
+    query,
+    router::Shared,
+};
+
+/// `/billing/cancel`
+#[derive(Template)]
+#[template(path = "billing/cancel.html")]
+pub(crate) struct CancelPage {
+    pub(crate) frame: Frame,
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// Until when it stays, where that is known.
+    pub(crate) until: Option<String>,
+    pub(crate) in_trial: bool,
+    /// What is gone then.
+    pub(crate) lost: Vec<String>,
+    /// What everybody has.
+    pub(crate) left: Option<String>,
+    /// A change that waits, and would be dropped.
+    pub(crate) drops: bool,
+}
+
+/// `/billing/pause`
+#[derive(Template)]
+#[template(path = "billing/pause.html")]
+pub(crate) struct PausePage {
+    pub(crate) frame: Frame,
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) until: Option<String>,
+    /// The first day on which it can go on.
+    pub(crate) earliest: String,
+    pub(crate) stays_open: bool,
+}
+
+/// `GET /billing/cancel`
+pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
+    let actor = visitor.authorize(&app, Action::Cancel).await?;
+    let overview = app.engine.overview(&actor).await?;
+    match named(&overview, &uri).filter(|row| row.cancel_at.is_none()) {
+        None => Ok(see_other("/billing")),
+        Some(row) => {
+            let frame = Frame::new(&app, "Cancel", Here::Billing, Some(visitor.person(&app).await?));
+            page(&CancelPage::of(frame, row, &app.engine.catalog()))
+        }
+    }
+}
+
+/// `GET /billing/pause`
+pub(crate) async fn pause(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
+    let actor = visitor.authorize(&app, Action::Pause).await?;
+    let overview = app.engine.overview(&actor).await?;
+    match named(&overview, &uri).filter(|row| row.status == Status::Active && row.pause_at.is_none()) {
+        None => Ok(see_other("/billing")),
+        Some(row) => {
+            let frame = Frame::new(&app, "Pause", Here::Billing, Some(visitor.person(&app).await?));
+            page(&PausePage::of(frame, row, &app.engine.catalog(), app.engine.now()))
+        }
+    }
+}
+
+fn named<'a>(overview: &'a Overview, uri: &Uri) -> Option<&'a Subscription> {
+    row(overview, query::value(uri, "subscription").as_deref())
+}
+
+impl CancelPage {
+    pub(crate) fn of(frame: Frame, row: &Subscription, catalog: &Catalog) -> Self {
+        let plan = row.plan.as_ref().and_then(|name| catalog.plan(name));
+        let default = catalog.default_plan();
+        let kept: Vec<_> = default.map(words::grants).unwrap_or_default();
+        let until = if row.status == Status::InTrial { row.trial_end.or(row.period_end) } else { row.period_end };
+        Self {
+            frame,
+            id: row.id.to_string(),
+            title: words::plan_title(catalog, row.plan.as_ref()),
+            until: until.map(words::date),
+            in_trial: row.status == Status::InTrial,
+            lost: plan.map(words::grants).unwrap_or_default().into_iter().filter(|line| !kept.contains(line)).collect(),
+            left: default.map(|plan| format!("{}: {}", plan.title, kept.join(", "))),
+            drops: row.scheduled.is_some(),
+        }
+    }
+}
+
+impl PausePage {
+    pub(crate) fn of(frame: Frame, row: &Subscription, catalog: &Catalog, now: Timestamp) -> Self {
+        let tomorrow = now.plus(tollkeeper_core::time::DAY).to_string();
+        Self {
+            frame,
+            id: row.id.to_string(),
+            title: words::plan_title(catalog, row.plan.as_ref()),
+            until: row.period_end.map(words::date),
+            earliest: tomorrow.split('T').next().unwrap_or_default().to_owned(),
+            stays_open: catalog.policy().paused_access,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Something went wrong, for people: what, and the way on.
+
+use askama::Template;
+use http::StatusCode;
+
+use super::frame::{Frame, Here, sign_in};
+
+/// A failure.
+#[derive(Template)]
+#[template(path = "problem.html")]
+pub(crate) struct ProblemPage {
+    pub(crate) frame: Frame,
+    pub(crate) status: u16,
+    pub(crate) sentence: String,
+    pub(crate) ways: Vec<Step>,
+    pub(crate) request_id: String,
+}
+
+/// One way on.
+pub(crate) struct Step {
+    pub(crate) label: &'static str,
+    pub(crate) href: String,
+}
+
+/// The page of a failure; `path` is what was asked for, and `back` whether asking again may help.
+pub(crate) fn page(status: StatusCode, code: &str, sentence: &str, path: &str, get: bool, request_id: &str) -> String {
+    ProblemPage::of(status, code, sentence, path, get, request_id).render().unwrap_or_else(|_| sentence.to_owned())
+}
+
+impl ProblemPage {
+    pub(crate) fn of(status: StatusCode, code: &str, sentence: &str, path: &str, get: bool, request_id: &str) -> Self {
+        let (title, here) = match status {
+            StatusCode::NOT_FOUND => ("There is nothing here", Here::Elsewhere),
+            StatusCode::UNAUTHORIZED => ("Please sign in", Here::Elsewhere),
+            StatusCode::FORBIDDEN => ("This is not yours to do", Here::Elsewhere),
+            StatusCode::CONFLICT => ("That is not possible now", Here::Billing),
+            StatusCode::PAYMENT_REQUIRED => ("The payment did not go through", Here::Billing),
+            StatusCode::TOO_MANY_REQUESTS => ("Too much at once", Here::Elsewhere),
+            status if status.is_client_error() => ("That did not work", Here::Elsewhere),
+            _ => ("Something went wrong", Here::Elsewhere),
+        };
+        let mut ways = Vec::new();
+        let mut way = |label, href: &str| ways.push(Step { label, href: href.to_owned() });
+        if get && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
+            way("Try again", path);
+        }
+        match (status, code) {
+            (StatusCode::UNAUTHORIZED, _) | (_, "organization_required") => way("Sign in", &sign_in("/billing")),
+            _ if path.starts_with("/billing/checkout") => way("Back to the plans", "/pricing"),
+            _ if path.starts_with("/console") => way("To the console", "/console"),
+            (StatusCode::NOT_FOUND, _) => way("To the beginning", "/"),
+            _ => way("Back to billing", "/billing"),
+        }
+        Self {
+            frame: Frame::plain(title, here, None),
+            status: status.as_u16(),
+            sentence: sentence.to_owned(),
+            ways,
+            request_id: request_id.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Every page in every state, rendered with sample values.
+
+mod look;
+mod samples;
+
+use samples::{HOSTILE, all};
+
+#[test]
+fn every_page_in_every_state_is_well_made() {
+    let pages = all();
+    assert!(pages.len() > 30, "{}", pages.len());
+    for (name, page) in &pages {
+        look::at(name, page);
+    }
+}
+
+#[test]
+fn what_others_wrote_is_only_text() {
+    let mut seen = 0;
+    for (name, page) in all() {
+        assert!(!page.contains(HOSTILE) && !page.contains("<img"), "{name}");
+        seen += usize::from(page.contains("&#60;img"));
+    }
+    assert!(seen > 5, "hostile names are shown, and harmless: {seen}");
+}
+
+#[test]
+fn each_status_is_said_in_words_of_its_own() {
+    for (state, words) in [
+        ("checkout open", "A checkout of Growth is open. It can be finished until 12 March 2026, 15:05 UTC."),
+        ("starts later", "Growth starts on 22 March 2026, in 10 days."),
+        ("incomplete", "Growth has not started: its first payment is not done."),
+        ("trial", "The trial ends on 24 March 2026, in 12 days. The first payment is taken then."),
+        ("trial that ends", "The trial ends on 24 March 2026, in 12 days, and with it everything."),
+        ("active", "Renews on 1 April 2026."),
+        ("active, pausing", "Active. It pauses on 1 April 2026, in 20 days."),
+        ("active, collection paused", "does not collect its invoices at the moment; what you have goes on"),
+        ("non_renewing", "Ends on 1 April 2026, in 20 days. Until then nothing changes."),
+        ("past_due in grace", "Everything stays open until 1 April 2026, in 20 days."),
+        ("past_due, closed", "What the plan includes is closed until it is paid."),
+        ("past_due in grace", "It was tried 2 times."),
+        ("past_due in grace", "It is tried again on 13 March 2026, 12:00 UTC."),
+        ("unpaid", "An invoice is unpaid since 1 March 2026."),
+        ("paused", "Nothing is charged, and what it includes is closed."),
+        ("cancelled", "Ended on 1 March 2026."),
+        ("plan unknown", "It sells a price that is not in the catalog"),
+        ("twice", "It was paid although there is another one already."),
+        ("nothing", "Nothing is paid for. This is what everybody has:"),
+        ("scheduled", "From 1 April 2026 on: Starter with 3 seats."),
+        ("too many people", "More people than seats"),
+        ("several groups", "Support"),
+        ("active", "$49.00 a month"),
+        ("active", "7 of 25 in use"),
+        ("member", "Changing it needs one of the roles admin, owner."),
+    ] {
+        let (_, page) = all().into_iter().find(|(name, _)| name == &format!("billing: {state}")).unwrap();
+        assert!(page.contains(words), "{state}: {words}\n{page}");
+    }
+}
+
+#[test]
+fn a_member_is_offered_nothing_that_changes() {
+    for (name, page) in all().iter().filter(|(name, _)| name.contains("member")) {
+        let main = page.split_once("<main").unwrap().1;
+        let ways = ["<form", "/billing/change", "/billing/cancel", "/billing/pause"];
+        assert!(ways.iter().all(|way| !main.contains(way)), "{name}");
+    }
+}
