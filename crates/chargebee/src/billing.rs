@@ -8,7 +8,7 @@ use tollkeeper_core::{
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
         CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Invoice, Listed, NewCustomer, Pace, Page,
-        PaymentRequest, ProviderError, Quote,
+        PaymentRequest, PriceList, ProviderError, Quote,
     },
     snapshot::{Origin, Phase, Snapshot},
     time::Timestamp,
@@ -304,6 +304,10 @@ impl Billing for Chargebee {
 
     async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError> {
         self.link_to_invoice(id.as_str()).await
+    }
+
+    fn price_list(&self) -> Option<&dyn PriceList> {
+        Some(self)
     }
 
     fn set_pace(&self, pace: Arc<dyn Pace>) {

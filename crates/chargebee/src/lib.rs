@@ -21,6 +21,7 @@ pub mod form;
 #[cfg(test)]
 mod hostile;
 mod invoices;
+mod prices;
 mod quote;
 mod reading;
 mod snapshot;

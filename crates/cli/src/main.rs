@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use command::{describe, events, keys, reconcile, replay};
+use command::{describe, events, keys, plans, reconcile, replay};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,6 +44,9 @@ enum Command {
     Replay(replay::Replay),
     /// Compare with the providers and repair what differs; may run beside a server
     Reconcile(reconcile::Reconcile),
+    /// Look at what is sold, and bring it to a billing provider or from there
+    #[command(subcommand)]
+    Plans(plans::Plans),
     /// Make, show and end API keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -100,6 +103,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Events(command) => events::run(command).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
+        Command::Plans(command) => plans::run(command).await,
         Command::Keys(command) => keys::run(command).await,
         Command::Openapi(args) => describe::openapi(&args),
         Command::Completions(args) => describe::completions(&args, &mut Cli::command()),

@@ -8,7 +8,7 @@ use tollkeeper_core::{
     ports::{
         Billing, CancelWhen, ChangeRequest, ChangeWhen, Changed, CheckoutPage, CheckoutRequest, CheckoutState,
         CustomerPatch, CustomerRecord, ErrorKind, HostedChange, Invoice, Listed, NewCustomer, Pace, Page,
-        PaymentRequest, ProviderError, Quote,
+        PaymentRequest, PriceList, ProviderError, Quote,
     },
     snapshot::Snapshot,
     time::Timestamp,
@@ -274,6 +274,10 @@ impl Billing for Stripe {
     /// 20 a second: less than the 25 that Stripe allows in a sandbox, and far less than the 100 of a live account.
     fn usual_requests_per_minute(&self) -> u32 {
         1200
+    }
+
+    fn price_list(&self) -> Option<&dyn PriceList> {
+        Some(self)
     }
 
     fn set_pace(&self, pace: Arc<dyn Pace>) {

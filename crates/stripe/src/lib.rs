@@ -26,6 +26,7 @@ mod invoices;
 mod items;
 mod listing;
 mod pausing;
+mod prices;
 mod quote;
 mod reading;
 mod schedule;

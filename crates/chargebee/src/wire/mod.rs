@@ -8,6 +8,7 @@ mod estimate;
 mod event;
 mod hosted_page;
 mod invoice;
+mod price;
 mod subscription;
 
 pub(crate) use customer::{Customer, CustomerAnswer};
@@ -15,6 +16,7 @@ pub(crate) use estimate::{CreditNoteEstimate, Estimate, EstimateAnswer, Estimate
 pub(crate) use event::{Envelope, EventIds, SubscriptionContent, Text};
 pub(crate) use hosted_page::{HostedPage, HostedPageAnswer, PassThru};
 pub(crate) use invoice::{Charged, DownloadAnswer, Invoice, InvoiceAnswer};
+pub(crate) use price::{ItemFamilyAnswer, ItemPrice, ItemPriceAnswer};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 pub(crate) use subscription::{Addon, Subscription, SubscriptionAnswer, SubscriptionItem};

@@ -13,5 +13,6 @@ mod forms;
 mod invoices;
 mod lists;
 mod pace;
+mod prices;
 mod requests;
 mod verification;

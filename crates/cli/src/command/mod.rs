@@ -3,6 +3,7 @@
 pub(crate) mod describe;
 pub(crate) mod events;
 pub(crate) mod keys;
+pub(crate) mod plans;
 pub(crate) mod reconcile;
 pub(crate) mod replay;
 mod tail;
@@ -12,7 +13,7 @@ use std::io::{ErrorKind, Write as _};
 use anyhow::{Context as _, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tollkeeper::{
-    Tollkeeper,
+    Db, Tollkeeper,
     ids::{EventId, OrganizationId, Source},
 };
 use tollkeeper_core::time::MachineTime;
@@ -38,8 +39,23 @@ pub(crate) async fn with_engine<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow
 /// As [`with_engine`], for work that looks itself whether it is asked to end.
 async fn with_engine_to_the_end<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let config = Config::read(&Vars::of_process(), &Flags::of_a_command())?;
-    let clocks = Clocks::default();
     let db = compose::database(&config.database_url, false).await?;
+    with(config, db, work).await
+}
+
+/// As [`with_engine`], for what is about the providers alone: no database has to be there yet.
+async fn with_providers<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let config = Config::read(&Vars::of_process(), &Flags::of_a_command())?;
+    let db = compose::database("sqlite::memory:", true).await?;
+    with(config, db, work).await
+}
+
+async fn with<T>(
+    config: Config,
+    db: Db,
+    work: impl AsyncFnOnce(&Tollkeeper) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let clocks = Clocks::default();
     let clock_url = config.clock_url.clone();
     let running = compose::engine(config, db.clone(), &clocks, false)?;
     if let Some(url) = clock_url {
@@ -72,7 +88,7 @@ fn heard(text: &str) -> anyhow::Result<bool> {
 }
 
 /// Lines whose columns stand below each other; what they hold is cut to one line each.
-fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {
         widths.resize(widths.len().max(row.len()), 0);
@@ -86,7 +102,7 @@ fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// A text from outside as a terminal may be shown it.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 

@@ -17,6 +17,7 @@ mod lifecycle;
 mod logs;
 mod members;
 mod payments;
+mod plans;
 mod proof;
 mod provider;
 mod settings;

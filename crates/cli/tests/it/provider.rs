@@ -224,6 +224,12 @@ impl World {
         self.asked(Method::GET, path, &[]).await
     }
 
+    /// Writes something at the provider, as its dashboard would by the API.
+    pub(crate) async fn provider_post(&self, path: &str, form: &[(&str, &str)]) -> Value {
+        let form: Vec<_> = form.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.asked(Method::POST, path, &form).await
+    }
+
     /// The invoices of a subscription, oldest first.
     pub(crate) async fn invoices(&self, id: &str) -> Vec<Invoice> {
         let number = |row: &Value, member: &str| row[member].as_i64().unwrap_or(0);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{OrganizationId, Provider, ProviderCustomerId, ProviderInvoiceId, ProviderSubscriptionId, SubscriptionId},
     money::Currency,
-    ports::{Inbound, Invoice, Pace, Page, ProviderError},
+    ports::{Inbound, Invoice, Pace, Page, PriceList, ProviderError},
     snapshot::Snapshot,
     subscription::CheckoutItem,
     time::Timestamp,
@@ -451,6 +451,11 @@ pub trait Billing: Inbound {
     /// # Errors
     /// [`ProviderError`], by kind.
     async fn invoice_pdf(&self, id: &ProviderInvoiceId) -> Result<Option<String>, ProviderError>;
+
+    /// The provider's own catalog, where it has one that we can write.
+    fn price_list(&self) -> Option<&dyn PriceList> {
+        None
+    }
 
     /// How many requests a minute are usual, where nobody says otherwise.
     fn usual_requests_per_minute(&self) -> u32 {

@@ -9,6 +9,7 @@ mod inbound;
 mod invoice;
 mod pace;
 mod page;
+mod price_list;
 mod sign_in;
 
 pub use billing::{
@@ -21,4 +22,5 @@ pub use inbound::{Content, DecodeError, Hint, Inbound, Subject, Verified, Verify
 pub use invoice::{Invoice, InvoiceStatus};
 pub use pace::Pace;
 pub use page::Page;
+pub use price_list::{Offer, PriceList, PriceRecord};
 pub use sign_in::{Identified, SignIn, SignInCode, SignInError, SignInStart, Tokens};

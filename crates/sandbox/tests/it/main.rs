@@ -15,6 +15,7 @@ mod faults;
 mod identity;
 mod listing;
 mod pages;
+mod new_prices;
 mod payments;
 mod reconciling;
 mod samples;

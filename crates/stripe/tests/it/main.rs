@@ -15,5 +15,6 @@ mod invoices;
 mod lists;
 mod pace;
 mod pauses;
+mod prices;
 mod requests;
 mod verification;

@@ -12,7 +12,7 @@ type Answered = Result<Answer, Refusal>;
 
 const ITEM_COLUMNS: Columns<CatalogItem> = &[
     ("id", |_, row| Attribute::Text(&row.id)),
-    ("name", |_, row| Attribute::Text(row.name)),
+    ("name", |_, row| Attribute::Text(&row.name)),
     ("type", |_, row| Attribute::Text(row.item_type.as_str())),
     ("status", |_, _| Attribute::Text("active")),
     ("updated_at", |_, row| Attribute::Number(row.stamp.updated_at)),
@@ -114,7 +114,7 @@ fn new_rate(rate: &Rate, form: &Form) -> Result<Rate, Refusal> {
 }
 
 /// The rows of `tiers`: from the first unit on, each beginning after the one before.
-fn tiers(form: &Form) -> Result<Vec<Tier>, Refusal> {
+pub(super) fn tiers(form: &Form) -> Result<Vec<Tier>, Refusal> {
     let starts = form.column("tiers", "starting_unit");
     let mut tiers: Vec<Tier> = Vec::new();
     for (index, given) in form.column("tiers", "price") {

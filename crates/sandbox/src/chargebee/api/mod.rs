@@ -12,6 +12,7 @@ mod hosted_pages;
 mod idempotency;
 mod invoices;
 mod list;
+mod new_prices;
 mod options;
 mod portal_sessions;
 mod read;
@@ -95,6 +96,10 @@ fn route(site: &mut Site, request: &Request<'_>, act: Act) -> Result<Answer, Ref
         (false, ["credit_notes", id]) => documents::retrieve_note(site, id),
         (false, ["unbilled_charges"]) => documents::list_unbilled(site, query),
 
+        (false, ["item_families"]) => new_prices::list_families(site, query),
+        (true, ["item_families"]) => new_prices::create_family(site, form, act),
+        (true, ["items"]) => new_prices::create_item(site, form, act),
+        (true, ["item_prices"]) => new_prices::create_price(site, form, act),
         (false, ["items"]) => catalog::list_items(site, query),
         (false, ["items", id]) => catalog::retrieve_item(site, id),
         (false, ["item_prices"]) => catalog::list_prices(site, query),

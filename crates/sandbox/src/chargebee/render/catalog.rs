@@ -3,7 +3,21 @@
 use serde_json::{Value, json};
 
 use super::put;
-use crate::chargebee::site::catalog::{CatalogItem, ItemPrice, Rate, Tier};
+use crate::chargebee::site::catalog::{CatalogItem, ItemFamily, ItemPrice, Rate, Tier};
+
+/// Renders a family of items.
+pub(crate) fn item_family(row: &ItemFamily) -> Value {
+    json!({
+        "id": row.id,
+        "name": row.name,
+        "status": "active",
+        "resource_version": row.stamp.resource_version,
+        "updated_at": row.stamp.updated_at,
+        "channel": "web",
+        "deleted": false,
+        "object": "item_family",
+    })
+}
 
 /// Renders an item of the catalog.
 pub(crate) fn item(row: &CatalogItem) -> Value {
@@ -14,7 +28,7 @@ pub(crate) fn item(row: &CatalogItem) -> Value {
         "status": "active",
         "resource_version": row.stamp.resource_version,
         "updated_at": row.stamp.updated_at,
-        "item_family_id": "sandbox",
+        "item_family_id": row.family,
         "type": row.item_type.as_str(),
         "is_shippable": false,
         "is_giftable": false,
@@ -34,7 +48,7 @@ pub(crate) fn item_price(row: &ItemPrice) -> Value {
         "id": row.id,
         "name": row.name,
         "external_name": row.name,
-        "item_family_id": "sandbox",
+        "item_family_id": row.family,
         "item_id": row.item_id,
         "item_type": row.item_type.as_str(),
         "status": if row.archived { "archived" } else { "active" },

@@ -13,7 +13,7 @@ mod subscription;
 
 use serde_json::Value;
 
-pub(crate) use catalog::{item, item_price};
+pub(crate) use catalog::{item, item_family, item_price};
 pub(crate) use customer::{customer, payment_source};
 pub(crate) use estimate::estimate;
 pub(crate) use event::{event, event_as};

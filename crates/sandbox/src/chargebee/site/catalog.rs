@@ -30,6 +30,9 @@ impl ItemType {
     }
 }
 
+/// The family of everything that the demo sells.
+const FAMILY: &str = "sandbox";
+
 /// One step of a stairstep price: what every quantity from `starting_unit` on costs in all, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tier {
@@ -113,10 +116,20 @@ pub(crate) fn amount_of(items: &[Item], with_charges: bool) -> i64 {
     items.iter().filter(|item| with_charges || item.recurs()).map(Item::amount).fold(0, i64::saturating_add)
 }
 
+/// What items are grouped by.
+#[derive(Debug, Clone)]
+pub(crate) struct ItemFamily {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) stamp: Stamp,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct CatalogItem {
     pub(crate) id: String,
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
+    /// The id of its family.
+    pub(crate) family: String,
     pub(crate) item_type: ItemType,
     pub(crate) stamp: Stamp,
 }
@@ -126,6 +139,8 @@ pub(crate) struct ItemPrice {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) item_id: String,
+    /// The id of the item's family.
+    pub(crate) family: String,
     pub(crate) item_type: ItemType,
     pub(crate) rate: Rate,
     pub(crate) currency: String,
@@ -157,10 +172,11 @@ macro_rules! rows {
     };
 }
 
-rows!(CatalogItem, ItemPrice);
+rows!(ItemFamily, CatalogItem, ItemPrice);
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Catalog {
+    pub(crate) families: Table<ItemFamily>,
     pub(crate) items: Table<CatalogItem>,
     pub(crate) prices: Table<ItemPrice>,
 }
@@ -170,6 +186,7 @@ impl Catalog {
     pub(crate) fn demo(now_secs: i64) -> Self {
         let mut catalog = Self::default();
         let stamp = Stamp { updated_at: now_secs, resource_version: now_secs.saturating_mul(1_000) };
+        catalog.families.insert(ItemFamily { id: FAMILY.into(), name: "Sandbox".into(), stamp });
         let items = [
             ("starter", "Starter", ItemType::Plan),
             ("growth", "Growth", ItemType::Plan),
@@ -178,7 +195,8 @@ impl Catalog {
             ("onboarding", "Onboarding", ItemType::Charge),
         ];
         for (id, name, item_type) in items {
-            catalog.items.insert(CatalogItem { id: id.into(), name, item_type, stamp });
+            let (id, name, family) = (id.to_owned(), name.to_owned(), FAMILY.to_owned());
+            catalog.items.insert(CatalogItem { id, name, family, item_type, stamp });
         }
         let plans = [
             ("starter", "Starter", Rate::stairs as fn(i64) -> Rate, 1_900, 19_000, None),
@@ -191,6 +209,7 @@ impl Catalog {
                     id,
                     name,
                     item_id: item_id.into(),
+                    family: FAMILY.into(),
                     item_type,
                     rate,
                     currency: currency.into(),
