@@ -207,7 +207,7 @@ impl Gate {
                 // What a router above us has cut off belongs to the address.
                 let here = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
                 let here = here.path_and_query().map_or("/", |path| path.as_str());
-                with_query(&self.gates.login_page, &[("returnUrl", here)])
+                with_query(&self.gates.login_page, &[("next", here)])
             }
             StatusCode::PAYMENT_REQUIRED => {
                 let query = [("reason", "subscription_required"), ("feature", &*self.feature)];

@@ -27,13 +27,14 @@ use crate::{
 /// Does something with an engine that neither listens nor works by itself, on the database of the configuration as it
 /// is: a schema that is older is refused. Asked to end, it stops where it is, and that is a failure.
 pub(crate) async fn with_engine<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    with_engine_to_the_end(async |engine| {
-        tokio::select! {
-            outcome = work(engine) => outcome,
-            () = compose::asked_to_end() => Err(anyhow::anyhow!("asked to end: what was done until then stays done")),
-        }
-    })
-    .await
+    with_engine_to_the_end(async |engine| unless_asked_to_end(work(engine)).await).await
+}
+
+async fn unless_asked_to_end<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::select! {
+        outcome = work => outcome,
+        () = compose::asked_to_end() => Err(anyhow::anyhow!("asked to end: what was done until then stays done")),
+    }
 }
 
 /// As [`with_engine`], for work that looks itself whether it is asked to end.
@@ -47,7 +48,7 @@ async fn with_engine_to_the_end<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow
 async fn with_providers<T>(work: impl AsyncFnOnce(&Tollkeeper) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let config = Config::read(&Vars::of_process(), &Flags::of_a_command())?;
     let db = compose::database("sqlite::memory:", true).await?;
-    with(config, db, work).await
+    with(config, db, async |engine| unless_asked_to_end(work(engine)).await).await
 }
 
 async fn with<T>(

@@ -20,6 +20,7 @@ mod payments;
 mod plans;
 mod proof;
 mod provider;
+mod recipes;
 mod settings;
 mod sign_in;
 mod structure;

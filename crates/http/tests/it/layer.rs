@@ -100,9 +100,9 @@ async fn a_browser_is_led_on() {
     assert_eq!(leads_to(&closed), "/pricing?reason=subscription_required&feature=plan%3Agrowth");
 
     let nobody = world.send(as_browser(plain("GET", "/reports?year=2026&half=2"))).await;
-    assert_eq!(leads_to(&nobody), "/auth/login?returnUrl=%2Freports%3Fyear%3D2026%26half%3D2");
+    assert_eq!(leads_to(&nobody), "/auth/login?next=%2Freports%3Fyear%3D2026%26half%3D2");
     let nobody = world.send(as_browser(plain("GET", "/nested/deep"))).await;
-    assert_eq!(leads_to(&nobody), "/auth/login?returnUrl=%2Fnested%2Fdeep");
+    assert_eq!(leads_to(&nobody), "/auth/login?next=%2Fnested%2Fdeep");
     let expired = as_browser(plain("GET", "/reports").header("authorization", "Bearer expired"));
     assert!(leads_to(&world.send(expired).await).starts_with("/auth/login?"));
     // What was being sent would be lost on the way.
@@ -202,7 +202,7 @@ async fn a_product_may_prove_organizations_by_itself() {
     let led = world.send(as_browser(with("org_2"))).await;
     assert_eq!(leads_to(&led), "https://shop.example.com/plans?reason=subscription_required&feature=sso");
     let led = world.send(as_browser(plain("GET", "/reports"))).await;
-    assert_eq!(leads_to(&led), "/signin?from=app&returnUrl=%2Freports");
+    assert_eq!(leads_to(&led), "/signin?from=app&next=%2Freports");
 }
 
 #[tokio::test]
