@@ -116,5 +116,6 @@ pub(crate) fn http_config(config: &Config) -> tollkeeper_http::Config {
         limits: config.limits.clone(),
         session_cookie: config.session_cookie.clone().unwrap_or(defaults.session_cookie),
         payment_required: config.payment_required.clone().map_or(defaults.payment_required, Into::into),
+        ..defaults
     }
 }
