@@ -19,12 +19,16 @@ async function all(list, name, params) {
   return ids;
 }
 
-const many = async (chargebee, sandbox, count) => {
+/** Makes customers some time apart; answers when each was made. */
+async function many(chargebee, sandbox, count) {
+  const instants = [];
   for (let index = 0; index < count; index++) {
-    await aCustomer(chargebee, { id: `org_${index}`, company: index % 2 ? 'Odd' : 'Even' });
+    const company = index % 2 ? 'Odd' : 'Even';
+    instants.push((await aCustomer(chargebee, { id: `org_${index}`, company })).created_at);
     await sandbox.advance(10);
   }
-};
+  return instants;
+}
 
 withSandbox('a list has pages, which neither lose a row nor show one twice', async ({ chargebee, sandbox }) => {
   await many(chargebee, sandbox, 7);
@@ -43,8 +47,7 @@ withSandbox('a list has pages, which neither lose a row nor show one twice', asy
 });
 
 withSandbox('a list is filtered', async ({ chargebee, sandbox }) => {
-  const begin = await sandbox.now();
-  await many(chargebee, sandbox, 4);
+  const made = await many(chargebee, sandbox, 4);
   const found = (params) => all((more) => chargebee.customer.list(more), 'customer', { limit: 1, ...params });
   assert.deepEqual(await found({ id: { is: 'org_2' } }), ['org_2']);
   assert.deepEqual(await found({ id: { in: ['org_3', 'org_0', 'org_none'] } }), ['org_0', 'org_3']);
@@ -55,18 +58,17 @@ withSandbox('a list is filtered', async ({ chargebee, sandbox }) => {
   // The documented recipe for reading what is new.
   const changed = await chargebee.customer.update('org_1', { company: 'Changed' });
   const { updated_at, resource_version } = changed.customer;
-  assert.ok(updated_at >= begin + 40 && resource_version >= updated_at * 1000);
-  assert.deepEqual(await found({ updated_at: { after: begin + 30 } }), ['org_1']);
+  assert.ok(updated_at >= made[3] + 10 && resource_version >= updated_at * 1000);
+  assert.deepEqual(await found({ updated_at: { after: made[3] } }), ['org_1']);
   const sort = { 'sort_by[asc]': 'updated_at' };
-  assert.deepEqual(await found({ updated_at: { after: begin - 1 }, ...sort }), ['org_0', 'org_2', 'org_3', 'org_1']);
-  assert.deepEqual(await found({ created_at: { between: [begin + 10, begin + 20] } }), ['org_1', 'org_2']);
-  assert.deepEqual(await found({ created_at: { before: begin + 10 } }), ['org_0']);
+  assert.deepEqual(await found({ updated_at: { after: made[0] - 1 }, ...sort }), ['org_0', 'org_2', 'org_3', 'org_1']);
+  assert.deepEqual(await found({ created_at: { between: [made[1], made[2]] } }), ['org_1', 'org_2']);
+  assert.deepEqual(await found({ created_at: { before: made[1] } }), ['org_0']);
 });
 
 withSandbox('subscriptions are found by customer, state and time', async (world) => {
   const { chargebee, sandbox } = world;
-  const begin = await sandbox.now();
-  await subscribed(world);
+  const { updated_at } = await subscribed(world);
   await chargebee.subscription.createWithItems(ORGANIZATION, {
     id: 'sub_other',
     subscription_items: [{ item_price_id: 'starter-plan-monthly', quantity: 1 }],
@@ -80,7 +82,7 @@ withSandbox('subscriptions are found by customer, state and time', async (world)
   await chargebee.subscription.cancelForItems('sub_other', { cancel_option: 'immediately' });
   assert.deepEqual(await found({ status: { in: ['active', 'in_trial', 'non_renewing'] } }), ['tks_interop']);
   assert.deepEqual(await found({ status: { is: 'cancelled' } }), ['sub_other']);
-  assert.deepEqual(await found({ updated_at: { after: begin + 3 } }), ['sub_other']);
+  assert.deepEqual(await found({ updated_at: { after: updated_at } }), ['sub_other']);
   assert.equal((await chargebee.subscription.subscriptionsForCustomer(ORGANIZATION, { limit: 10 })).list.length, 2);
   // What is deleted is in a list only for who asks.
   await chargebee.subscription.delete('sub_other');
