@@ -32,6 +32,7 @@ mod races;
 mod reconciling;
 mod repairs;
 mod sales;
+mod seats;
 mod sessions;
 mod sign_in;
 mod slow;

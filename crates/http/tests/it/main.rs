@@ -17,6 +17,7 @@ mod operator;
 mod pages;
 mod payments;
 mod refusals;
+mod seats;
 mod session;
 mod sign_in;
 mod sockets;

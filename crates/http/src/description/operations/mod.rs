@@ -6,6 +6,7 @@ pub(crate) mod health;
 pub(crate) mod invoices;
 pub(crate) mod organization;
 pub(crate) mod payment;
+pub(crate) mod seats;
 pub(crate) mod session;
 pub(crate) mod subscription;
 pub(crate) mod webhook;

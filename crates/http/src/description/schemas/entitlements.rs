@@ -6,7 +6,14 @@ use super::subscriptions::grant;
 use crate::description::schema::{Schema, from, instant, list, map, named, object, text, words, yes_or_no};
 
 pub(super) fn all() -> Vec<(&'static str, Schema)> {
-    vec![("Entitlements", entitlements()), ("Entitlement", entitlement()), ("Access", access()), ("Reason", reason())]
+    vec![
+        ("Entitlements", entitlements()),
+        ("Entitlement", entitlement()),
+        ("Access", access()),
+        ("Reason", reason()),
+        ("Seats", seats()),
+        ("SeatHolder", holder()),
+    ]
 }
 
 fn entitlements() -> Schema {
@@ -43,4 +50,24 @@ fn access() -> Schema {
 
 fn reason() -> Schema {
     words(Reason::ALL.map(Reason::as_str)).says("Why a gate is open or closed.")
+}
+
+fn seats() -> Schema {
+    object()
+        .says("Who holds seats, and how many there are.")
+        .has("used", from(0).says("People of the organization, each once."))
+        .has("limit", from(0).or_null().says("What was bought, or what the plan allows, whichever is lower; null without a limit."))
+        .has("over", yes_or_no().says("Whether more are used than there are: nobody is thrown out for it."))
+        .has("holders", list(named("SeatHolder")))
+        .example(
+            r#"{"used":1,"limit":5,"over":false,"holders":[{"userId":"usr_1","email":"jane@acme.test","since":"2030-01-01T00:00:00Z"}]}"#,
+        )
+}
+
+fn holder() -> Schema {
+    object()
+        .says("One person, by e-mail.")
+        .has("userId", text().says("The first of the ids that are active at the identity provider."))
+        .has("email", text().says("Lower case."))
+        .has("since", instant().says("The first that is known of the person."))
 }
