@@ -63,6 +63,8 @@ enum Command {
 enum ConfigCommand {
     /// Read the configuration and say everything that is wrong with it
     Check,
+    /// Print the JSON Schema of the file, for editors
+    Schema,
 }
 
 fn main() -> ExitCode {
@@ -114,6 +116,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             db.close().await;
             Ok(())
         }
+        Command::Config(ConfigCommand::Schema) => command::say(&config::schema()),
         Command::Config(ConfigCommand::Check) => {
             let config = config::Config::read(&config::Vars::of_process(), &config::Flags::default())?;
             let plans: Vec<_> = config.catalog.plans().iter().map(|plan| plan.name.as_str()).collect();

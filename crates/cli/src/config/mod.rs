@@ -6,6 +6,7 @@ mod catalog;
 mod http;
 mod identity;
 mod problems;
+mod schema;
 mod section;
 mod vars;
 
@@ -18,6 +19,7 @@ use toml::{Table, Value};
 
 use address::Server;
 pub(crate) use problems::{BadConfig, Problems};
+pub(crate) use schema::schema;
 use section::Section;
 pub(crate) use vars::Vars;
 
@@ -74,12 +76,23 @@ impl Config {
 
     /// As [`Config::read`], with the file's table at hand.
     pub(crate) fn of(table: &Table, vars: &Vars, flags: &Flags, problems: Problems) -> Result<Self, BadConfig> {
+        Self::watched(table, vars, flags, problems, None)
+    }
+
+    /// The same, and leaves behind what was asked for.
+    fn watched(
+        table: &Table,
+        vars: &Vars,
+        flags: &Flags,
+        problems: Problems,
+        shape: Option<&schema::Shape>,
+    ) -> Result<Self, BadConfig> {
         let config = {
             let problems = &problems;
             let mut value = Value::Table(table.clone());
             section::fill_in(&mut value, "", vars, problems);
             let Value::Table(table) = value else { unreachable!("it was made a table above") };
-            let root = Section::root(&table, problems);
+            let root = Section::root(&table, problems, shape);
 
             let server = Server::read(&root, vars, flags, problems);
             let provider = billing::provider(vars, problems);

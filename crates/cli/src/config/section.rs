@@ -4,7 +4,11 @@ use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use toml::{Table, Value};
 
-use super::{problems::Problems, vars::Vars};
+use super::{
+    problems::Problems,
+    schema::{Asked, Shape},
+    vars::Vars,
+};
 
 /// One table, with where it stands and what was asked of it so far.
 pub(crate) struct Section<'a> {
@@ -12,17 +16,32 @@ pub(crate) struct Section<'a> {
     table: Option<&'a Table>,
     asked: RefCell<BTreeSet<&'static str>>,
     problems: &'a Problems,
+    /// Who wants to know what is asked of it, and where it stands for them.
+    shape: Option<(&'a Shape, String)>,
 }
 
 impl<'a> Section<'a> {
     /// The whole file.
-    pub(crate) fn root(table: &'a Table, problems: &'a Problems) -> Self {
-        Self { path: String::new(), table: Some(table), asked: RefCell::default(), problems }
+    pub(crate) fn root(table: &'a Table, problems: &'a Problems, shape: Option<&'a Shape>) -> Self {
+        let shape = shape.map(|shape| (shape, String::new()));
+        Self { path: String::new(), table: Some(table), asked: RefCell::default(), problems, shape }
     }
 
     /// The full path of a key in it.
     pub(crate) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Tells who wants to know that this was asked for.
+    fn ask(&self, key: &'static str, what: Asked) {
+        if let Some((shape, begin)) = &self.shape {
+            shape.asked(format!("{begin}{key}"), what, false);
+        }
+    }
+
+    /// The same, of something inside of `key`.
+    fn shape_of(&self, key: &str, inside: &str) -> Option<(&'a Shape, String)> {
+        self.shape.as_ref().map(|(shape, begin)| (*shape, format!("{begin}{key}{inside}.")))
     }
 
     fn value(&self, key: &'static str) -> Option<&'a Value> {
@@ -39,6 +58,7 @@ impl<'a> Section<'a> {
 
     /// A text.
     pub(crate) fn text(&self, key: &'static str) -> Option<String> {
+        self.ask(key, Asked::Text);
         match self.value(key)? {
             Value::String(text) => Some(text.clone()),
             other => self.wrong(key, other, "a text"),
@@ -47,6 +67,9 @@ impl<'a> Section<'a> {
 
     /// A text that must be there.
     pub(crate) fn need_text(&self, key: &'static str) -> String {
+        if let Some((shape, begin)) = &self.shape {
+            shape.asked(format!("{begin}{key}"), Asked::Text, true);
+        }
         if self.value(key).is_none() {
             self.problems.add(self.path_of(key), "is missing");
         }
@@ -55,6 +78,7 @@ impl<'a> Section<'a> {
 
     /// Yes or no.
     pub(crate) fn flag(&self, key: &'static str) -> Option<bool> {
+        self.ask(key, Asked::Flag);
         match self.value(key)? {
             Value::Boolean(flag) => Some(*flag),
             other => self.wrong(key, other, "true or false"),
@@ -63,6 +87,7 @@ impl<'a> Section<'a> {
 
     /// A whole number in a range.
     pub(crate) fn whole(&self, key: &'static str, least: i64, most: i64) -> Option<i64> {
+        self.ask(key, Asked::Whole(least, most));
         match self.value(key)? {
             Value::Integer(number) if (least..=most).contains(number) => Some(*number),
             Value::Integer(number) => {
@@ -75,6 +100,7 @@ impl<'a> Section<'a> {
 
     /// A list of texts, or one text.
     pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<String>> {
+        self.ask(key, Asked::Texts);
         match self.value(key)? {
             Value::String(text) => Some(vec![text.clone()]),
             Value::Array(items) => {
@@ -87,6 +113,7 @@ impl<'a> Section<'a> {
 
     /// A span of time such as `30s`, `10m`, `12h` or `3d`; none at all may be the number 0.
     pub(crate) fn span(&self, key: &'static str) -> Option<Duration> {
+        self.ask(key, Asked::Span);
         if let Some(Value::Integer(0)) = self.value(key) {
             return Some(Duration::ZERO);
         }
@@ -95,18 +122,21 @@ impl<'a> Section<'a> {
 
     /// A share such as `1%` or `0.25%`, in hundredths of a percent.
     pub(crate) fn percent(&self, key: &'static str) -> Option<u32> {
+        self.ask(key, Asked::Percent);
         self.read(key, "a share from 0% to 100% such as 1% or 0.25%", parse_percent)
     }
 
     /// One of several words.
     pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        self.ask(key, Asked::Words(known.iter().map(ToString::to_string).collect()));
         let find = |text: &str| words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         self.read(key, &known.join(" or "), find)
     }
 
     /// A text that `parse` can read, else a problem that says what is wanted.
     pub(super) fn read<T>(&self, key: &'static str, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.ask(key, Asked::Text);
         let text = match self.value(key)? {
             Value::String(text) => text,
             other => return self.wrong(key, other, wanted),
@@ -119,21 +149,25 @@ impl<'a> Section<'a> {
 
     /// A table in it; one that is not there reads as empty.
     pub(crate) fn section(&self, key: &'static str) -> Self {
+        self.ask(key, Asked::Table);
         let table = match self.value(key) {
             Some(Value::Table(table)) => Some(table),
             Some(other) => self.wrong(key, other, "a table"),
             None => None,
         };
-        Self { path: self.path_of(key), table, asked: RefCell::default(), problems: self.problems }
+        let shape = self.shape_of(key, "");
+        Self { path: self.path_of(key), table, asked: RefCell::default(), problems: self.problems, shape }
     }
 
     /// The tables in a table, by name (`[plans.NAME]`), in the file's order.
     pub(crate) fn named(&self, key: &'static str) -> Vec<(String, Self)> {
+        self.ask(key, Asked::Named);
         let section = self.section(key);
         let tables = section.table.into_iter().flatten().filter_map(|(name, value)| match value {
             Value::Table(table) => {
                 let path = section.path_of(name);
-                let inner = Self { path, table: Some(table), asked: RefCell::default(), problems: self.problems };
+                let (asked, shape) = (RefCell::default(), self.shape_of(key, ".*"));
+                let inner = Self { path, table: Some(table), asked, problems: self.problems, shape };
                 Some((name.clone(), inner))
             }
             other => section.wrong(name, other, "a table"),
@@ -143,6 +177,7 @@ impl<'a> Section<'a> {
 
     /// A list of tables (`[[…]]`).
     pub(crate) fn listed(&self, key: &'static str) -> Vec<Self> {
+        self.ask(key, Asked::Listed);
         let items = match self.value(key) {
             Some(Value::Array(items)) => items.as_slice(),
             Some(other) => self.wrong(key, other, "a list of tables").unwrap_or_default(),
@@ -151,7 +186,8 @@ impl<'a> Section<'a> {
         let tables = items.iter().enumerate().filter_map(|(i, item)| match item {
             Value::Table(table) => {
                 let path = format!("{}[{i}]", self.path_of(key));
-                Some(Self { path, table: Some(table), asked: RefCell::default(), problems: self.problems })
+                let (asked, shape) = (RefCell::default(), self.shape_of(key, "[]"));
+                Some(Self { path, table: Some(table), asked, problems: self.problems, shape })
             }
             other => self.wrong(key, other, "a list of tables"),
         });
@@ -160,6 +196,7 @@ impl<'a> Section<'a> {
 
     /// Every entry of a table whose keys are names of the reader's own.
     pub(crate) fn entries(&self, key: &'static str) -> Vec<(String, &'a Value)> {
+        self.ask(key, Asked::Features);
         let section = self.section(key);
         section.table.into_iter().flatten().map(|(name, value)| (name.clone(), value)).collect()
     }
