@@ -16,6 +16,7 @@ use crate::{
     cookies::Cookies,
     cors,
     description::{self, operations as is},
+    docs,
     figures::InboxFigures,
     gate, health, invoices,
     jobs::Jobs,
@@ -24,7 +25,7 @@ use crate::{
     observe::{self, HotMeters, RequestIds},
     organization, pages, payment, plans,
     routes::Routes,
-    session, sign_in, subscription, webhook,
+    seats, session, sign_in, subscription, webhook,
 };
 
 /// What the HTTP face can be told; every part has a default.
@@ -89,6 +90,7 @@ pub(crate) struct App {
     pub(crate) sign_in_tries: Buckets<String>,
     pub(crate) cookies: Cookies,
     pub(crate) jobs: Jobs,
+    pub(crate) documents: docs::Documents,
     pub(crate) inbox_figures: InboxFigures,
 }
 
@@ -118,6 +120,7 @@ pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
         sign_in_tries: Buckets::new(sign_in::TRIES),
         cookies: Cookies::new(&settings.app_url, &config.session_cookie),
         jobs: Jobs::default(),
+        documents: docs::Documents::default(),
         inbox_figures: InboxFigures::default(),
         engine,
         config,
@@ -137,6 +140,9 @@ pub(crate) fn routes() -> Routes {
     Routes::default()
         .and(pages::routes())
         .page("/auth/login", "Sign in", get(sign_in::login))
+        .page("/docs", "The reference of the API", get(docs::docs))
+        .file("/openapi.json", get(docs::openapi))
+        .file("/llms.txt", get(docs::llms))
         .file("/auth/callback", get(sign_in::callback))
         .file("/auth/logout", post(sign_in::logout))
         .get("/api/session", session::show, is::session::show)
@@ -156,6 +162,7 @@ pub(crate) fn routes() -> Routes {
         .get("/gate/{feature}", gate::gate, is::gate::gate)
         .get("/api/entitlements", gate::entitlements, is::gate::entitlements)
         .get("/api/entitlements/{feature}", gate::entitlement, is::gate::entitlement)
+        .get("/api/seats", seats::show, is::seats::show)
         .get("/api/invoices", invoices::list, is::invoices::list)
         .get("/api/invoices/{id}/pdf", invoices::pdf, is::invoices::pdf)
         .post("/api/webhooks/{source}", webhook::receive, is::webhook::receive)

@@ -9,11 +9,13 @@ mod openapi;
 mod operation;
 pub(crate) mod operations;
 mod schema;
-mod schemas;
+pub(crate) mod schemas;
 
-pub(crate) use codes::errors;
-pub(crate) use openapi::document;
-pub(crate) use operation::Operation;
+pub(crate) use codes::{CODES, Code, errors, find};
+pub(crate) use json::Json;
+pub(crate) use openapi::{ABOUT, document};
+pub(crate) use operation::{Content, Operation, Parameter, Place, Tag, Who};
+pub(crate) use schema::{Kind, Member, Schema};
 
 #[cfg(test)]
 mod tests {

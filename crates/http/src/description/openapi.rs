@@ -12,7 +12,7 @@ use super::{
 use crate::routes::Listed;
 
 /// What is said on top.
-const ABOUT: &str = "Keeps who an organization is and what it pays for in agreement, and tells a product what each \
+pub(crate) const ABOUT: &str = "Keeps who an organization is and what it pays for in agreement, and tells a product what each \
 organization may use.\n\nBodies are JSON objects: nothing at all counts as an empty one, null counts as not given, and \
 fields that nobody knows are ignored. Every refusal is a problem document (RFC 9457) with a `code` for programs and a \
 sentence for people in `error`. Amounts are in minor units, instants are RFC 3339 in UTC. A 429 or 503 says in \

@@ -23,9 +23,10 @@ struct Asset {
     packed: Bytes,
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         Asset::new("page.css", "text/css; charset=utf-8", include_str!("../../static/page.css")),
+        Asset::new("docs.css", "text/css; charset=utf-8", include_str!("../../static/docs.css")),
         Asset::new("live.js", "text/javascript; charset=utf-8", include_str!("../../static/live.js")),
         Asset::new("htmx.js", "text/javascript; charset=utf-8", include_str!("../../static/htmx.min.js")),
         Asset::new("mark.svg", "image/svg+xml", include_str!("../../static/mark.svg")),
@@ -35,10 +36,21 @@ static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
 impl Asset {
     fn new(name: &'static str, kind: &'static str, content: &'static str) -> Self {
         let hash = Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(content.as_bytes()).expect("memory takes everything");
-        Self { name, kind, content, hash, packed: gzip.finish().expect("memory takes everything").into() }
+        Self { name, kind, content, hash, packed: packed(content) }
     }
+}
+
+/// A text as it goes over the wire.
+pub(crate) fn packed(text: &str) -> Bytes {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(text.as_bytes()).expect("memory takes everything");
+    gzip.finish().expect("memory takes everything").into()
+}
+
+/// Whether whoever asks can unpack that.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    accepted.flat_map(|line| line.split(',')).any(|coding| matches!(coding.trim(), "gzip" | "*"))
 }
 
 /// Where a file is.
@@ -61,8 +73,7 @@ pub(crate) async fn serve(Path((hash, name)): Path<(String, String)>, headers: H
         (header::CACHE_CONTROL, HeaderValue::from_static(keep)),
         (header::VARY, HeaderValue::from_static("accept-encoding")),
     ]);
-    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
-    if accepted.flat_map(|line| line.split(',')).any(|coding| coding.trim() == "gzip" || coding.trim() == "*") {
+    if takes_gzip(&headers) {
         answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         return (answer, asset.packed.clone()).into_response();
     }

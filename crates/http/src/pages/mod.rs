@@ -3,7 +3,7 @@
 //! Every form is an ordinary one: it is posted, and answered with a page or the way to one. Scripts only save a reload:
 //! they ask for the same pages and take the part that has changed.
 
-mod asset;
+pub(crate) mod asset;
 mod billing;
 mod frame;
 mod home;
