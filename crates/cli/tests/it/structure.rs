@@ -140,8 +140,17 @@ fn a_file_of_more_than_600_lines_says_why_in_its_head() {
 }
 
 #[test]
-fn what_the_architecture_names_exists() {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
+fn what_the_documents_name_exists() {
+    for (document, at_least) in [("ARCHITECTURE.md", 30), ("CONTRIBUTING.md", 10), ("docs/migrating.md", 1)] {
+        let text = fs::read_to_string(root().join(document)).expect("the document is there");
+        let (named, missing) = places(&text);
+        assert!(named >= at_least, "{document} names only {named} places");
+        assert!(missing.is_empty(), "{document}: these are not there any more: {missing:?}");
+    }
+}
+
+/// How many places of the repository a text names in backticks, and which of them are not there.
+fn places(text: &str) -> (usize, Vec<String>) {
     let mut missing = Vec::new();
     let mut named = 0;
     for piece in text.split('`').skip(1).step_by(2) {
@@ -166,6 +175,71 @@ fn what_the_architecture_names_exists() {
             }
         }
     }
-    assert!(named > 30, "the map names only {named} places");
-    assert!(missing.is_empty(), "these are not there any more: {missing:?}");
+    (named, missing)
+}
+
+/// Every document that belongs to the project, by its path from the root.
+fn documents() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).expect("a folder can be read").flatten() {
+            let (name, path) = (entry.file_name(), folder.join(entry.file_name()));
+            let name = name.to_string_lossy();
+            if entry.path().is_dir() {
+                if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
+                    folders.push(path);
+                }
+            } else if name.ends_with(".md") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// A heading as links call it: lower case, words joined by dashes, the rest left out.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+/// The text without what stands between fences, where nothing is a link.
+fn prose(text: &str) -> String {
+    let mut within = false;
+    let lines = text.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        within ^= is_fence;
+        !within && !is_fence
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    let mut followed = 0;
+    for document in documents() {
+        let text = prose(&fs::read_to_string(root().join(&document)).expect("a document is text"));
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            followed += 1;
+            let (path, fragment) = target.split_once('#').map_or((target, None), |(path, id)| (path, Some(id)));
+            let folder = document.parent().unwrap_or(Path::new(""));
+            let file = if path.is_empty() { document.clone() } else { folder.join(path) };
+            let leads = root().join(&file).exists()
+                && fragment.is_none_or(|id| {
+                    let there = prose(&fs::read_to_string(root().join(&file)).unwrap_or_default());
+                    there.lines().any(|line| line.starts_with('#') && anchor(line) == id)
+                });
+            if !leads {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(followed > 20, "only {followed} links were found");
+    assert!(broken.is_empty(), "these lead nowhere: {broken:?}");
 }
