@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tollkeeper_testkit::database::{Engine, TestDb};
 
 use crate::{
-    provider::{Provider, both_providers},
+    provider::both_providers,
     support::{Answer, DAY, Server, World, client, worked_off},
 };
 
