@@ -64,7 +64,7 @@ fn list() -> String {
         }
         for (method, path, Operation { id, summary, text: more, .. }) in of_tag {
             let method = method.to_uppercase();
-            text.push_str(&format!("- [{method} {path}](/docs#{id}): {summary}. {more}").trim_end().to_owned());
+            text.push_str(format!("- [{method} {path}](/docs#{id}): {summary}. {more}").trim_end());
             text.push('\n');
         }
     }
