@@ -22,6 +22,7 @@ use crate::{
     asks::{AccountOf, OwnerOf, VersionOf},
     backoff,
     budget::Budget,
+    changes::Listeners,
     decide::Decided,
     gates::Gates,
     hooks::{Hooks, NoHooks},
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) refreshes: Refreshes,
     pub(crate) known_keys: KnownKeys,
     pub(crate) notices: Notices,
+    pub(crate) listeners: Listeners,
     /// One at a time per organization within this process: saves provider calls, carries no correctness.
     pub(crate) turns: Mutex<HashMap<OrganizationId, Weak<tokio::sync::Mutex<()>>>>,
     /// Names this process in leases.
@@ -174,6 +176,7 @@ impl Builder {
             inbox: inbox::Writer::start(db.clone()),
             known_keys: KnownKeys::default(),
             notices: Notices::default(),
+            listeners: Listeners::default(),
             previews: Seal::new(&self.settings.secrets, "preview", &*self.random),
             flows: Vault::new(&self.settings.secrets, "sign-in", &self.random),
             cookies: Vault::new(&self.settings.secrets, "session cookie", &self.random),

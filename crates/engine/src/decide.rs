@@ -161,6 +161,7 @@ impl Tollkeeper {
             self.inner.gates.put(id, view, self.machine_now());
             if transition.changed {
                 self.inner.notices.changed(id);
+                self.inner.listeners.tell(id);
             }
             effects |= !transition.effects.is_empty();
             tracing::debug!(organization.id = %id, version, why = %transition.why, "decided");

@@ -119,6 +119,7 @@ impl Tollkeeper {
                 Ok(Heard::Notice(channel, payload)) => self.heard(channel, &payload),
                 Ok(Heard::Gap) => {
                     self.inner.gates.all_stale();
+                    self.inner.listeners.tell_all();
                     self.inner.wake_inbox.notify_one();
                 }
                 Err(error) => {
@@ -135,7 +136,10 @@ impl Tollkeeper {
             return;
         }
         match channel {
-            Channel::Gate => lines.for_each(|id| self.inner.gates.stale(&id.into())),
+            Channel::Gate => lines.map(OrganizationId::from).for_each(|id| {
+                self.inner.gates.stale(&id);
+                self.inner.listeners.tell(&id);
+            }),
             Channel::Inbox => self.inner.wake_inbox.notify_one(),
         }
     }

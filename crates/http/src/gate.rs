@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use tollkeeper::{Action, FeatureView, feature_view, grant_view, ids::OrganizationId};
-use tollkeeper_core::gate::{Decision, Reason};
+use tollkeeper_core::gate::{Decision, Entitlements, Reason};
 
 use crate::{
     problem::Problem,
@@ -102,10 +102,14 @@ fn open(organization: &OrganizationId, decision: &Decision, view: &FeatureView<'
 /// `GET /api/entitlements`
 pub(crate) async fn entitlements(State(app): State<Shared>, caller: Caller, uri: Uri) -> Result<Json<Value>, Problem> {
     let organization = reader(&app, &caller, &uri).await?;
-    let all = app.engine.entitlements(&organization).await?;
+    Ok(Json(entitlements_of(app.engine.entitlements(&organization).await?)))
+}
+
+/// Everything that an organization may use, as the API shows it.
+pub(crate) fn entitlements_of(all: Entitlements) -> Value {
     let features: Map<_, _> =
         all.features.into_iter().map(|(name, grant)| (name.into_string(), grant_view(grant))).collect();
-    Ok(Json(json!({ "plans": all.plans, "features": features })))
+    json!({ "plans": all.plans, "features": features })
 }
 
 /// `GET /api/entitlements/{feature}`: a question and not a gate, so that no is as good an answer as yes.

@@ -57,6 +57,7 @@ mod cookies;
 mod cors;
 mod description;
 mod docs;
+mod events;
 mod face;
 mod figures;
 mod gate;

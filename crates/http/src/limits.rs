@@ -22,6 +22,13 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Requests that are answered at once: beyond, 503. Health and figures are always answered.
     pub requests: usize,
+    /// Streams of events that are open at once: beyond, 503. Each keeps a connection.
+    pub streams: usize,
+    /// Streams of events that are open at once, for each organization: beyond, 429.
+    pub streams_each: usize,
+    /// How often something is sent on a stream when nothing happens, so that nobody in between takes it for dead. Whether
+    /// something happened that nobody told of is looked at as often.
+    pub heartbeat: Duration,
     /// The most bytes of a delivery. API requests may have [`API_BODY_BYTES`], or this where it is less.
     pub body_bytes: usize,
     /// Bytes of bodies that are in memory at once, of all requests together: beyond, 503.
@@ -51,6 +58,9 @@ impl Default for Limits {
             header_time: Duration::from_secs(30),
             header_bytes: 32 * 1024,
             requests: 4096,
+            streams: 1024,
+            streams_each: 20,
+            heartbeat: Duration::from_secs(15),
             body_bytes: WEBHOOK_BODY_BYTES,
             bodies_bytes: 64 * 1024 * 1024,
             body_time: Duration::from_secs(15),

@@ -17,6 +17,7 @@ use crate::{
     cors,
     description::{self, operations as is},
     docs,
+    events::{self, Streams},
     figures::InboxFigures,
     gate, health, invoices,
     jobs::Jobs,
@@ -89,6 +90,8 @@ pub(crate) struct App {
     /// Ways back from one sign-in, by its state.
     pub(crate) sign_in_tries: Buckets<String>,
     pub(crate) cookies: Cookies,
+    /// Streams of events that are open.
+    pub(crate) streams: Streams,
     pub(crate) jobs: Jobs,
     pub(crate) documents: docs::Documents,
     pub(crate) inbox_figures: InboxFigures,
@@ -119,6 +122,7 @@ pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
         sign_ins: Buckets::new(limits.sign_ins),
         sign_in_tries: Buckets::new(sign_in::TRIES),
         cookies: Cookies::new(&settings.app_url, &config.session_cookie),
+        streams: Streams::new(limits.streams, limits.streams_each),
         jobs: Jobs::default(),
         documents: docs::Documents::default(),
         inbox_figures: InboxFigures::default(),
@@ -162,6 +166,7 @@ pub(crate) fn routes() -> Routes {
         .get("/gate/{feature}", gate::gate, is::gate::gate)
         .get("/api/entitlements", gate::entitlements, is::gate::entitlements)
         .get("/api/entitlements/{feature}", gate::entitlement, is::gate::entitlement)
+        .get("/api/events", events::stream, is::events::stream)
         .get("/api/seats", seats::show, is::seats::show)
         .get("/api/invoices", invoices::list, is::invoices::list)
         .get("/api/invoices/{id}/pdf", invoices::pdf, is::invoices::pdf)

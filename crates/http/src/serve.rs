@@ -15,7 +15,7 @@ use tokio::{
 };
 use tower::Service as _;
 
-use crate::limits::Limits;
+use crate::{events::Finishing, limits::Limits};
 
 /// How long nothing is accepted after the system refused a connection (no more files, mostly).
 const PAUSE: Duration = Duration::from_millis(100);
@@ -92,8 +92,10 @@ async fn answer(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection answers with delay");
     }
+    let finishing = Finishing(asked.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(finishing.clone());
         request.extensions_mut().insert(ConnectInfo(peer));
         let answered = router.clone().call(request);
         async { Ok::<_, Infallible>(answered.await.unwrap_or_else(|never| match never {})) }

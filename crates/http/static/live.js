@@ -2,14 +2,25 @@
 // The page says which version it shows; the part that carries it asks for itself (hx-trigger="changed").
 (() => {
   const part = () => document.querySelector("[data-version]");
-  if (!part()) return;
-  const news = new EventSource("/api/events");
-  news.addEventListener("subscription", (event) => {
-    if (part().dataset.version !== event.lastEventId) part().dispatchEvent(new CustomEvent("changed"));
-  });
+  let news = null;
+  const listen = () => {
+    if (news || !part()) return;
+    news = new EventSource("/api/events");
+    news.addEventListener("subscription", (event) => {
+      if (part().dataset.version !== event.lastEventId) part().dispatchEvent(new CustomEvent("changed"));
+    });
+  };
+  const leave = () => {
+    if (news) news.close();
+    news = null;
+  };
+  // A browser keeps few connections to one site: only what somebody looks at has one.
+  const look = () => (document.hidden ? leave() : listen());
+  document.addEventListener("visibilitychange", look);
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", look);
   document.addEventListener("htmx:after:swap", () => {
     const told = document.getElementById("told");
     if (told) told.textContent = "This page was brought up to date.";
   });
-  addEventListener("pagehide", () => news.close());
 })();

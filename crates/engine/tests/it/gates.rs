@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::maybe_done;
-use tollkeeper::{CancelRequest, Error};
+use tollkeeper::{CancelRequest, Error, Heard};
 use tollkeeper_testkit::{both_engines, database::Engine};
 
 use crate::world::{ORG, World, actor, until};
@@ -52,6 +52,33 @@ both_engines! {
         assert!(other.expect("the other one is answered").unwrap().allowed);
         asked.as_mut().await;
         assert!(asked.take_output().unwrap().unwrap().allowed);
+    }
+
+    async fn whoever_listens_hears_of_every_change_of_any_process_and_of_no_other_organization(db: TestDb) {
+        let world = World::new(&db).await;
+        world.subscribe(ORG, "growth").await;
+        world.subscribe("org_2", "growth").await;
+        let other = world.another(false).await;
+        let mut changes = other.engine().changes(&ORG.into(), None);
+        let Heard::Changed(version) = changes.next(PATIENCE).await else { panic!("what there is comes first") };
+        assert_eq!(changes.next(Duration::ZERO).await, Heard::Quiet);
+        world.engine().cancel(&actor(world.engine(), "org_2").await, &CancelRequest::default()).await.unwrap();
+        assert_eq!(changes.next(Duration::ZERO).await, Heard::Quiet);
+        world.engine().cancel(&actor(world.engine(), ORG).await, &CancelRequest::default()).await.unwrap();
+        // On SQLite nobody tells: it is found by looking.
+        let patience = if db.engine() == Engine::Sqlite { Duration::from_millis(1) } else { PATIENCE };
+        let mut heard = changes.next(patience).await;
+        while heard == Heard::Quiet {
+            heard = changes.next(patience).await;
+        }
+        assert!(matches!(heard, Heard::Changed(later) if later > version), "{heard:?}");
+        let Heard::Changed(known) = heard else { unreachable!() };
+        let mut own = world.engine().changes(&ORG.into(), Some(known));
+        assert_eq!(own.next(PATIENCE).await, Heard::Quiet, "it is known already");
+        world.engine().restore(&actor(world.engine(), ORG).await, None, None).await.unwrap();
+        assert!(matches!(own.next(PATIENCE).await, Heard::Changed(later) if later > known));
+        other.stop().await;
+        assert_eq!(changes.next(PATIENCE).await, Heard::Over);
     }
 
     async fn what_another_process_wrote_is_seen_once_memory_is_old(db: TestDb) {

@@ -33,6 +33,11 @@ pub(crate) fn held_against_it(router: Router) -> Router {
         let read = Arc::new(Mutex::new(Vec::new()));
         let request = request.map(|body| Body::new(Overheard { body, read: read.clone() }));
         let (parts, body) = next.run(request).await.into_parts();
+        if parts.headers.get(header::CONTENT_TYPE).is_some_and(|media| media == "text/event-stream") {
+            // It has no end to wait for.
+            check(&method, &path, &read.lock().unwrap(), &parts, &Bytes::new());
+            return Response::from_parts(parts, body);
+        }
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         check(&method, &path, &read.lock().unwrap(), &parts, &bytes);
         Response::from_parts(parts, Body::from(bytes))
@@ -72,7 +77,9 @@ impl HttpBody for Overheard {
 fn check(method: &Method, path: &str, sent: &[u8], answer: &http::response::Parts, body: &Bytes) {
     let what = format!("{method} {path} answered {}: {}", answer.status, String::from_utf8_lossy(body));
     let Some((template, methods)) = path_of(path) else {
-        let known = ["/static/", "/openapi.json", "/llms.txt"].iter().any(|start| path.starts_with(start))
+        let known = ["/static/", "/billing/", "/auth/", "/openapi.json", "/llms.txt"]
+            .iter()
+            .any(|start| path.starts_with(start))
             || DOCUMENT["x-pages"].as_array().unwrap().iter().any(|page| page["path"] == path);
         if !known && *method != Method::HEAD && answer.status != StatusCode::NO_CONTENT {
             let code = match answer.status {

@@ -192,6 +192,27 @@ async fn what_was_asked_is_answered_before_the_end() {
 }
 
 #[tokio::test]
+async fn a_stream_of_events_does_not_hold_up_the_end() {
+    let mut server = Server::new(|_| {}).await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer admin:org_1\r\n\r\n")
+        .await
+        .unwrap();
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    while !text.contains("event: entitlements") {
+        let read = timeout(PATIENCE, stream.read(&mut buffer)).await.expect("it tells").unwrap();
+        assert!(read > 0, "{text}");
+        text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+    server.stop();
+    // It ends as an answer ends: whoever listens knows that nothing was cut.
+    assert!(rest(&mut stream).await.ends_with("0\r\n\r\n"));
+    server.ended().await;
+}
+
+#[tokio::test]
 async fn whoever_stops_waiting_for_the_end_cuts_what_is_open() {
     let mut server = Server::new(|_| {}).await;
     let mut busy = server.connect().await;

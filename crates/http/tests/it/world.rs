@@ -6,7 +6,7 @@ use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
-use tollkeeper::{Catalog, Db, Scope, Settings, Tollkeeper};
+use tollkeeper::{Catalog, Db, Running, Scope, Settings, Tollkeeper};
 use tollkeeper_core::{
     catalog::{Addon, Grant, Interval, Plan, Policy, Price},
     snapshot::ItemType,
@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) identity: Arc<PlayedIdentity>,
     pub(crate) clock: Arc<Still>,
     pub(crate) app: Router,
+    running: Running,
 }
 
 /// An answer, read to its end.
@@ -68,7 +69,12 @@ impl World {
             .unwrap();
         let engine = running.engine().clone();
         let app = described::held_against_it(tollkeeper_http::router(engine.clone(), config));
-        Self { app, engine, billing, identity, clock }
+        Self { app, engine, billing, identity, clock, running }
+    }
+
+    /// The engine is asked to stop.
+    pub(crate) fn stop(&self) {
+        self.running.wind_down()();
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

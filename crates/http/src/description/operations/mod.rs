@@ -1,6 +1,7 @@
 //! What each route takes and answers: a file for each file of handlers.
 
 pub(crate) mod admin;
+pub(crate) mod events;
 pub(crate) mod gate;
 pub(crate) mod health;
 pub(crate) mod invoices;

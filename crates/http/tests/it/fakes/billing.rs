@@ -35,6 +35,7 @@ struct Books {
     /// What a change costs.
     price: i64,
     cancels: Vec<CancelWhen>,
+    contact: (Option<String>, Option<String>),
 }
 
 /// Bills nobody.
@@ -112,6 +113,11 @@ impl PlayedBilling {
         let snapshot = books.subscriptions.get_mut(row).unwrap();
         snapshot.version = snapshot.version.map(|version| version + 1);
         edit(snapshot);
+    }
+
+    /// The contact that was told last.
+    pub(crate) fn contact(&self) -> (Option<String>, Option<String>) {
+        self.books.lock().unwrap().contact.clone()
     }
 
     /// How cancellations were asked for.
@@ -210,8 +216,9 @@ impl Billing for PlayedBilling {
         let ours = |it: &&CustomerRecord| it.organization_id.as_ref() == Some(organization_id);
         Ok(books.customers.values().find(ours).cloned())
     }
-    async fn update_customer(&self, _id: &ProviderCustomerId, _patch: &CustomerPatch) -> Result<(), ProviderError> {
-        self.asked("update_customer").map(drop)
+    async fn update_customer(&self, _id: &ProviderCustomerId, patch: &CustomerPatch) -> Result<(), ProviderError> {
+        self.asked("update_customer")?.contact = (patch.email.clone(), patch.locale.clone());
+        Ok(())
     }
     async fn start_checkout(&self, request: &CheckoutRequest) -> Result<CheckoutPage, ProviderError> {
         self.asked_for.notify_one();

@@ -62,7 +62,7 @@ impl Identity for PlayedIdentity {
             roles: vec![role.into()],
             permissions: vec!["billing:read".into()],
             email: Some("ada@example.com".into()),
-            expires_at: now.plus(Duration::from_secs(60)),
+            expires_at: now.plus(Duration::from_secs(if role == "brief" { 0 } else { 60 })),
             is_own_organization: false,
         }))
     }
