@@ -75,6 +75,10 @@ impl HttpBody for Overheard {
 }
 
 fn check(method: &Method, path: &str, sent: &[u8], answer: &http::response::Parts, body: &Bytes) {
+    if answer.headers.get(header::CONTENT_TYPE).is_some_and(|media| media == "text/html; charset=utf-8") {
+        // A person is told in a page, of what is described and of what is not.
+        return;
+    }
     let what = format!("{method} {path} answered {}: {}", answer.status, String::from_utf8_lossy(body));
     let Some((template, methods)) = path_of(path) else {
         let known = ["/static/", "/billing/", "/auth/", "/openapi.json", "/llms.txt"]

@@ -9,8 +9,8 @@ use crate::description::{
 pub(crate) fn update() -> Operation {
     Operation::new(Tag::Session, Who::Billing, "updateOrganization", "Who gets the invoices")
         .text("Changes the billing contact, at the billing provider too. What is not given stays as it is.")
-        .needs(named("ChangeOrganization"))
-        .answers("Organization", "How it is now.")
+        .needs(named("ChangeBillingContact"))
+        .answers("BillingContact", "How it is now.")
         .refuses(&["bad_email", "bad_locale", "no_customer", "customer_taken"])
         .asks_the_provider()
 }

@@ -44,8 +44,8 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
         ("OpenPortal", reference(open_object()).may_have("returnUrl", address("Where the portal leads back to."))),
         ("Portal", object().has("url", link()).example(r#"{"url":"https://pay.example.com/portal/1"}"#)),
         ("Pay", pay()),
-        ("ChangeOrganization", change_organization()),
-        ("Organization", organization()),
+        ("ChangeBillingContact", change_contact()),
+        ("BillingContact", contact()),
         ("PayPage", object().has("mode", words(["hosted"])).has("url", link())),
     ]
 }
@@ -355,14 +355,14 @@ fn pay() -> Schema {
         .example(r#"{"items":[{"priceId":"onboarding","quantity":1}],"successUrl":"/billing?success=1"}"#)
 }
 
-fn change_organization() -> Schema {
+fn change_contact() -> Schema {
     reference(open_object())
         .may_have("email", text().up_to(NAME).says("Where invoices and reminders go."))
         .may_have("locale", text().up_to(NAME).says("The language of them, as BCP 47 names it."))
         .example(r#"{"email":"billing@example.com","locale":"fr-CA"}"#)
 }
 
-fn organization() -> Schema {
+fn contact() -> Schema {
     object()
         .has("organizationId", text())
         .has("displayName", text().or_null())
