@@ -434,3 +434,39 @@ fn what_something_else_goes_over_is_still_a_setting() {
     assert_eq!(config.listen.port(), 9001);
     assert_eq!(config.settings.app_url, "https://app.example.com");
 }
+
+#[test]
+fn people_come_back_from_signing_in_to_this_site() {
+    let with = |more: &[(&'static str, &'static str)]| [&good()[..], more].concat();
+    let defaults = read(&good(), "").unwrap();
+    assert_eq!((defaults.settings.redirect_uri, defaults.settings.post_logout_redirect_uri), (None, None));
+    assert_eq!(defaults.session_cookie, None);
+    let vars = with(&[
+        ("SCALEKIT_REDIRECT_URI", "https://app.example.com/auth/callback"),
+        ("SCALEKIT_POST_LOGOUT_REDIRECT_URI", "https://www.example.com/bye"),
+    ]);
+    let config = read(&vars, "[http]\nsession_cookie = 'mine'\nsign_ins = { per_minute = 5, burst = 7 }").unwrap();
+    assert_eq!(config.settings.redirect_uri.as_deref(), Some("https://app.example.com/auth/callback"));
+    assert_eq!(config.settings.post_logout_redirect_uri.as_deref(), Some("https://www.example.com/bye"));
+    assert_eq!(config.session_cookie.as_deref(), Some("mine"));
+    assert_eq!(config.limits.sign_ins, tollkeeper_http::Rate { per_minute: 5, burst: 7 });
+    for elsewhere in [
+        "https://evil.example/auth/callback",
+        "https://app.example.com.evil.example/auth/callback",
+        "http://app.example.com/auth/callback",
+        "https://app.example.com",
+        "/auth/callback",
+    ] {
+        let found = problems(&with(&[("SCALEKIT_REDIRECT_URI", elsewhere)]), "");
+        assert!(found.len() == 1 && found[0].starts_with("SCALEKIT_REDIRECT_URI: "), "{elsewhere}: {found:?}");
+        assert!(found[0].contains("https://app.example.com/auth/callback"), "it says what is wanted: {found:?}");
+    }
+    for nowhere in ["bye", "/bye", "ftp://example.com", "javascript:alert(1)"] {
+        let found = problems(&with(&[("SCALEKIT_POST_LOGOUT_REDIRECT_URI", nowhere)]), "");
+        assert!(found.len() == 1 && found[0].contains("SCALEKIT_POST_LOGOUT_REDIRECT_URI"), "{nowhere}: {found:?}");
+    }
+    for name in ["", "a b", "a;b", "a=b", "__Host-mine", "__secure-mine", "übung"] {
+        let found = problems(&good(), &format!("[http]\nsession_cookie = '{name}'"));
+        assert!(found.len() == 1 && found[0].starts_with("http.session_cookie"), "{name}: {found:?}");
+    }
+}

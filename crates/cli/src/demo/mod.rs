@@ -229,7 +229,9 @@ Tollkeeper {version} is ready, with a sandbox in place of the providers.
   sandbox    {sandbox}   organizations, subscriptions, deliveries, the clock
   settings   {folder}/demo.json
 
-You are jane@acme.test, administrator of Acme Inc. Who am I, and what can I buy?
+In a browser, sign in as anybody you like: {app}/auth/login
+
+With curl, you are jane@acme.test, administrator of Acme Inc. Who am I, and what can I buy?
 
   curl -s -H @{header} {app}/api/session
 

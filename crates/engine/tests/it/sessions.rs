@@ -5,17 +5,21 @@ use std::{
     time::Duration,
 };
 
-use tollkeeper::{Error, Tollkeeper};
+use tollkeeper::{Error, SignInWish, Tollkeeper};
 use tollkeeper_core::{
     ports::{AuthError, ErrorKind},
     time::{DAY, days},
 };
 use tollkeeper_store::session;
-use tollkeeper_testkit::both_engines;
+use tollkeeper_testkit::{
+    both_engines,
+    database::{Engine, TestDb},
+    proxy::{Cut, CutProxy},
+};
 
 use crate::{
     play::SignInFailure as Failure,
-    world::{APP, World, code, until},
+    world::{APP, ORG, World, code, until},
 };
 
 /// How long the tokens of the play live.
@@ -311,5 +315,37 @@ both_engines! {
         for other in [rotated, stranger] {
             other.stop().await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_nobody_heard_the_end_of_loses_no_tokens() {
+    for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
+        let db = TestDb::new(Engine::Postgres).await;
+        let proxy = CutProxy::start(db.url()).await;
+        let world = World::with(&db, false, |it| it.secrets = vec!["a secret".into()]).await;
+        let cut_off = world.another_at(proxy.url(), false, |_| {}).await;
+
+        let begun = cut_off.engine().begin_sign_in(&SignInWish::default()).unwrap();
+        let (state, code) = world.identity.signing.choose(&begun.url, "usr_ada", ORG);
+        let flow = cut_off.engine().sign_in_flow(&begun.flow, &state).unwrap();
+        proxy.cut_next(cut);
+        let cookie = cut_off.engine().finish_sign_in(&flow, &code, None).await.unwrap().cookie.value;
+        assert_eq!(proxy.cuts(), 1);
+
+        world.clock.advance_machine(LIFE);
+        world.identity.signing.hold(true);
+        let request = {
+            let (engine, cookie) = (cut_off.engine().clone(), cookie.clone());
+            tokio::spawn(async move { engine.authenticate_cookie(&cookie).await })
+        };
+        world.identity.signing.answer.reached().await;
+        proxy.cut_next(cut);
+        world.identity.signing.hold(false);
+        world.identity.signing.answer.release();
+        request.await.unwrap().unwrap();
+        assert_eq!((proxy.cuts(), world.refreshes()), (2, 1), "{cut:?}");
+        ask(world.engine(), &cookie).await.unwrap();
+        cut_off.stop().await;
     }
 }

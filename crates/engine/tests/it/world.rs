@@ -109,7 +109,12 @@ impl World {
     }
 
     pub(crate) async fn another_with(&self, workers: bool, adjust: impl FnOnce(&mut Settings)) -> Running {
-        let db = Db::connect(&self.url, &TestDb::options()).await.unwrap();
+        self.another_at(&self.url, workers, adjust).await
+    }
+
+    /// As [`World::another_with`], with another way to the database.
+    pub(crate) async fn another_at(&self, url: &str, workers: bool, adjust: impl FnOnce(&mut Settings)) -> Running {
+        let db = Db::connect(url, &TestDb::options()).await.unwrap();
         let mut settings = self.settings.clone();
         adjust(&mut settings);
         let parts = Parts {

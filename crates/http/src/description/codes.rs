@@ -58,12 +58,16 @@ pub(crate) const CODES: &[Code] = &[
     // Who asks.
     code("unauthenticated", &[401], "Nobody is proven: the token or key is missing, wrong, revoked, or not meant for this server.", "Sign in, or send `Authorization: Bearer` with a valid access token or API key."),
     code("token_expired", &[401], "The access token was good and has expired.", "Refresh the session and ask again with the new token."),
+    code("session_expired", &[401], "The session of the cookie is over: signed out, unused for a week, or a month old.", "Sign in again: `/auth/login`."),
     code("keys_unavailable", &[503], "Access tokens cannot be checked: the identity provider's keys are out of reach.", "Ask again after `retry-after`; if it stays, look whether the identity provider can be reached from the server."),
     code("csrf", &[403], "A change came with the session cookie, but not from a page of this site.", "Call from the product's own pages or from `server.allowed_origins`, or send the token as a bearer."),
     code("rate_limited", &[429], "Too much was asked: by this organization, about this checkout, or with tokens of this address that prove nothing.", "Ask again after `retry-after` seconds."),
     code("sign_in_lost", &[400], "The way back from the sign-in fits no sign-in that began in this browser, or it took too long.", "Sign in again, in one window."),
     code("sign_in_declined", &[403], "The person did not sign in.", "Sign in again."),
-    code("sign_in_failed", &[502], "The identity provider could not sign the person in.", "Try again; operators: the log has its word for why."),
+    code("sign_in_refused", &[400], "The code or the flow of a sign-in was used before, or is too old.", "Sign in again."),
+    code("sign_in_unavailable", &[503], "The identity provider does not answer, so that nobody can sign in and tokens of sessions cannot be renewed.", "Ask again after `retry-after`: the session goes on, and a way back from signing in can be opened again."),
+    code("sign_in_failed", &[502, 503], "The identity provider could not sign the person in, or gave tokens that are not believed.", "Try again; operators: the log has its word for why."),
+    code("no_sign_in", &[404], "Nobody signs in here: the identity provider only proves access tokens.", "Send an access token; operators: with Scalekit (`SCALEKIT_ENV_URL`, `SCALEKIT_CLIENT_ID`, `SCALEKIT_CLIENT_SECRET`) people sign in here."),
     // For whom.
     code("organization_required", &[403], "The token is valid and names no organization.", "Sign in within an organization; `identity.organization_claim` says where the token names it."),
     code("reference_mismatch", &[403], "`referenceId` is not the organization of this session, or not the one of this API key.", "Leave `referenceId` out, or name your own organization."),

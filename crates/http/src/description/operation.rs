@@ -199,8 +199,15 @@ impl Operation {
 }
 
 /// What may be wrong with who asks.
-const PROOF: &[&str] =
-    &["unauthenticated", "token_expired", "rate_limited", "keys_unavailable", "database_unavailable"];
+const PROOF: &[&str] = &[
+    "unauthenticated",
+    "token_expired",
+    "session_expired",
+    "rate_limited",
+    "keys_unavailable",
+    "sign_in_unavailable",
+    "database_unavailable",
+];
 
 /// What may be wrong with a key.
 const KEY: &[&str] = &["unauthenticated", "rate_limited", "database_unavailable"];

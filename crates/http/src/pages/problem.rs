@@ -41,11 +41,14 @@ impl ProblemPage {
         };
         let mut ways = Vec::new();
         let mut way = |label, href: &str| ways.push(Step { label, href: href.to_owned() });
-        if get && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
+        // What came back from a sign-in is not asked for again: its address had more than a path.
+        let signs_in = path.starts_with("/auth/");
+        if get && !signs_in && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
             way("Try again", path);
         }
         match (status, code) {
             (StatusCode::UNAUTHORIZED, _) | (_, "organization_required") => way("Sign in", &sign_in("/billing")),
+            _ if signs_in => way("Sign in again", &sign_in("/billing")),
             _ if path.starts_with("/billing/checkout") => way("Back to the plans", "/pricing"),
             _ if path.starts_with("/console") => way("To the console", "/console"),
             (StatusCode::NOT_FOUND, _) => way("To the beginning", "/"),

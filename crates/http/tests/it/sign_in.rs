@@ -348,3 +348,37 @@ async fn where_people_do_not_sign_in_that_is_said() {
     let out = world.browse("POST", "/auth/logout", "", Some(APP)).await;
     assert_eq!(out.header("location"), Some(&*format!("{APP}/")));
 }
+
+#[tokio::test]
+async fn what_goes_wrong_is_a_page_that_leads_on() {
+    let world = World::new().await;
+    let (address, flow) = world.leave().await;
+    world.signing().fail(Some(ErrorKind::Transient));
+    for (path, cookies_sent, status) in [
+        ("/auth/callback?code=x&state=y", "", 400),
+        (&*address, &*flow, 503),
+        ("/auth/login?next=//evil.example", "", 400),
+    ] {
+        let request = plain("GET", path).header("cookie", cookies_sent).header("accept", "text/html");
+        let answer = world.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status, "{path}");
+        let page = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(page.contains(r#"href="/auth/login?next=%2Fbilling""#), "{path}: {page}");
+        assert!(!page.contains("evil") && !page.contains("/auth/callback"), "{path}: {page}");
+        assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
+        assert!(answer.header("content-security-policy").unwrap().contains("form-action 'self'"));
+    }
+    // A form leads to the provider by a page: a browser does not let a redirect behind it go there.
+    let request = plain("POST", "/auth/logout").header("cookie", world_session(&world).await);
+    let request = request.header("origin", APP).header("accept", "text/html,*/*");
+    let answer = world.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(cookie(&answer, SESSION), format!("{SESSION}="));
+    let page = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(page.contains("https://id.example.com/logout?to="), "{page}");
+}
+
+async fn world_session(world: &World) -> String {
+    world.signing().fail(None);
+    world.sign_in().await
+}
