@@ -113,8 +113,13 @@ async fn a_change_is_shown_then_confirmed() {
     for words in ["To pay now", "$30.00", "Confirm and pay $30.00", "At once, as soon as you confirm."] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    // Seats cost nothing there, so that one has all of them.
+    // Seats cost nothing there, so that one has all of them; unless others are wanted.
     assert!(shown.contains("value=\"25\""), "{shown}");
+    for (seats, wanted) in [(1, 25), (2, 2)] {
+        let path = format!("{chosen}&seats={seats}&before=starter&seatsBefore=1");
+        let page = look(&world, ADMIN, &path).await.page(200);
+        assert_eq!(hidden(&page, "seatsBefore"), wanted.to_string(), "{path}");
+    }
     assert_eq!(listed(&world).await["plan"], "starter", "nothing was changed yet");
 
     let confirm = |page: &str| {

@@ -40,6 +40,8 @@ pub(crate) struct ChangePage {
     /// None where there is only one.
     pub(crate) intervals: Vec<(&'static str, &'static str, bool)>,
     pub(crate) seats: i64,
+    /// The plan that the seats stand there for.
+    pub(crate) before: String,
     pub(crate) most: Option<u64>,
     /// What the seats mean for the price.
     pub(crate) hint: String,
@@ -211,7 +213,11 @@ impl<'a> Choice<'a> {
         let chosen = choice.plan.as_ref().and_then(|name| catalog.plan(name));
         let per_seat = chosen.and_then(|plan| choice.price(plan)).is_some_and(|price| price.per_seat);
         let most = chosen.and_then(|plan| plan.seats).and_then(|most| i64::try_from(most).ok());
-        choice.seats = match fields.integer("seats")? {
+        // Seats that stood there for another plan were not chosen for this one.
+        let before = fields.text("before", NAME)?.map(PlanName::from);
+        let left_alone = fields.integer("seats")? == fields.text("seatsBefore", NAME)?.and_then(|it| it.parse().ok());
+        let meant_for_another = left_alone && before.is_some() && before != choice.plan;
+        choice.seats = match fields.integer("seats")?.filter(|_| !meant_for_another) {
             Some(seats) => seats,
             None if choice.plan == row.plan => choice.seats,
             // Whom seats cost nothing has all of them; whom they do has those that are needed.
@@ -325,6 +331,7 @@ impl<'a> Choice<'a> {
                 .collect(),
             intervals: if intervals.len() > 1 { intervals } else { Vec::new() },
             seats: self.seats,
+            before: self.plan.as_ref().map(ToString::to_string).unwrap_or_default(),
             most: chosen.and_then(|plan| plan.seats),
             hint: hint(overview, chosen, chosen.and_then(|plan| self.price(plan))),
             note,
