@@ -252,7 +252,7 @@ fn kind(schema: &Schema) -> String {
         Kind::Whole { least, most } => format!("whole number{}", range(*least, *most)),
         Kind::Bool => "true or false".to_owned(),
         Kind::List { of, most } => {
-            let most = most.map_or_else(String::new, |most| format!(", at most {most}"));
+            let most = most.map_or_else(String::new, |most| format!(", up to {most} entries"));
             format!("list of {}{most}", kind(of))
         }
         Kind::Map(of) => format!("names, each with {}", kind(of)),

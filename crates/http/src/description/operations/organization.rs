@@ -7,7 +7,7 @@ use crate::description::{
 
 /// `PATCH /api/organization`
 pub(crate) fn update() -> Operation {
-    Operation::new(Tag::Session, Who::Billing, "updateOrganization", "Who gets the invoices")
+    Operation::new(Tag::Organization, Who::Billing, "updateOrganization", "Who gets the invoices")
         .text("Changes the billing contact, at the billing provider too. What is not given stays as it is.")
         .needs(named("ChangeBillingContact"))
         .answers("BillingContact", "How it is now.")

@@ -236,7 +236,7 @@ fn create() -> Schema {
         .says("What to buy, and where to come back to.")
         .may_have(
             "successUrl",
-            address("Where to land after paying: a path here, or an allowed origin. `callbackURL` of the way back."),
+            address("Where to land after paying: a path here, or an allowed origin."),
         )
         .may_have("cancelUrl", address("Where to land after giving up."))
         .may_have("trial", yes_or_no().says("False declines the plan's trial."))
