@@ -234,10 +234,7 @@ fn selection(body: Schema) -> Schema {
 fn create() -> Schema {
     selection(open_object())
         .says("What to buy, and where to come back to.")
-        .may_have(
-            "successUrl",
-            address("Where to land after paying: a path here, or an allowed origin."),
-        )
+        .may_have("successUrl", address("Where to land after paying: a path here, or an allowed origin."))
         .may_have("cancelUrl", address("Where to land after giving up."))
         .may_have("trial", yes_or_no().says("False declines the plan's trial."))
         .may_have("metadata", open_object().says("Kept with the subscription."))
