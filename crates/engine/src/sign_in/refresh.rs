@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use tollkeeper_store::session as rows;
 use super::session::Kept;
 use crate::{Error, Tollkeeper};
 
-/// How long after a failure of the provider nobody asks it, doubled with each one more, and at most.
+/// How long after a failure nobody asks the provider, doubled with each one more, and at most.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How often one looks whether another process is done, and how often at most: longer than any call takes.
@@ -42,36 +42,65 @@ pub(super) enum Outcome {
 #[derive(Default)]
 pub(crate) struct Refreshes {
     under_way: Mutex<HashMap<String, watch::Receiver<Option<Outcome>>>>,
+    /// The provider failed, whoever it is about.
     rest: Mutex<Rest>,
+    /// What failed for one session is nothing to the others.
+    rest_of: Mutex<HashMap<String, Rest>>,
 }
 
-/// The provider failed, so that it is left alone for a while.
+/// Something failed, so that it is left alone for a while.
 #[derive(Default)]
 struct Rest {
     failures: u32,
     until: Option<MachineTime>,
 }
 
-impl Refreshes {
+impl Rest {
     fn rests(&self, now: MachineTime) -> bool {
-        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        rest.until.is_some_and(|until| now < until)
+        self.until.is_some_and(|until| now < until)
     }
 
-    fn failed(&self, now: MachineTime, asked_to_wait: Option<Duration>) {
-        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+    fn failed(&mut self, now: MachineTime, asked_to_wait: Duration) {
         // What failed at the same time is one failure.
-        if rest.until.is_some_and(|until| now < until) {
+        if self.rests(now) {
             return;
         }
-        let doubled = FIRST_REST.saturating_mul(1 << rest.failures.min(16)).min(LONGEST_REST);
-        rest.failures = rest.failures.saturating_add(1);
-        rest.until = Some(now.plus(doubled.max(asked_to_wait.unwrap_or_default())));
+        let doubled = FIRST_REST.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        // Nobody whose token has ended gets in meanwhile, so that even who asks for more gets this.
+        self.until = Some(now.plus(doubled.max(asked_to_wait).min(LONGEST_REST)));
+    }
+}
+
+impl Refreshes {
+    fn rests(&self, id: &str, now: MachineTime) -> bool {
+        locked(&self.rest).rests(now) || locked(&self.rest_of).get(id).is_some_and(|rest| rest.rests(now))
     }
 
-    fn worked(&self) {
-        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Rest::default();
+    /// The provider does not answer anybody.
+    fn failed(&self, now: MachineTime, asked_to_wait: Duration) {
+        locked(&self.rest).failed(now, asked_to_wait);
     }
+
+    /// It answers, and this session has no use of it.
+    fn failed_for(&self, id: &str, now: MachineTime) {
+        let mut rest_of = locked(&self.rest_of);
+        // Who has not come back for so long begins anew.
+        rest_of.retain(|_, rest| rest.until.is_some_and(|until| now < until.plus(LONGEST_REST)));
+        rest_of.entry(id.to_owned()).or_default().failed(now, Duration::ZERO);
+    }
+
+    fn answered(&self) {
+        *locked(&self.rest) = Rest::default();
+    }
+
+    fn worked(&self, id: &str) {
+        locked(&self.rest_of).remove(id);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes a refresh off the list when it is over, however it ends, and tells who waits: in this order, so that nobody who
@@ -85,8 +114,7 @@ struct UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let under_way = &self.engine.inner.refreshes.under_way;
-        under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        locked(&self.engine.inner.refreshes.under_way).remove(&self.id);
         self.told.send_replace(Some(self.outcome));
     }
 }
@@ -105,12 +133,12 @@ impl Tollkeeper {
     }
 
     fn renewal(&self, id: &str, seen: i64) -> watch::Receiver<Option<Outcome>> {
-        let mut under_way = self.inner.refreshes.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = locked(&self.inner.refreshes.under_way);
         if let Some(outcome) = under_way.get(id) {
             return outcome.clone();
         }
         let (told, outcome) = watch::channel(None);
-        if self.inner.refreshes.rests(self.machine_now()) {
+        if self.inner.refreshes.rests(id, self.machine_now()) {
             told.send_replace(Some(Outcome::Later));
             return outcome;
         }
@@ -154,15 +182,18 @@ impl Tollkeeper {
             Ok(tokens) => tokens,
             Err(SignInError::Refused) => return self.end_of_tokens(&row.id, row.version).await,
             Err(SignInError::Provider(error)) => {
-                let asked_to_wait = match error.kind {
-                    ErrorKind::Throttled(wait) => Some(wait),
-                    _ => None,
-                };
-                self.inner.refreshes.failed(self.machine_now(), asked_to_wait);
+                let (refreshes, now) = (&self.inner.refreshes, self.machine_now());
+                match error.kind {
+                    ErrorKind::Throttled(wait) => refreshes.failed(now, wait),
+                    kind if kind.is_retryable() => refreshes.failed(now, Duration::ZERO),
+                    // It may be about this one session.
+                    _ => refreshes.failed_for(id, now),
+                }
                 tracing::warn!(%error, "the identity provider does not renew tokens: {error}");
                 return Ok(Outcome::Later);
             }
         };
+        self.inner.refreshes.answered();
         if !self.keep(&row, kept, tokens.clone()).await? {
             // Signed out meanwhile.
             return Ok(Outcome::Over);
@@ -201,7 +232,7 @@ impl Tollkeeper {
         let now = self.machine_now();
         match self.inner.identity.authenticate(tokens.access_token.expose_secret(), now).await {
             Ok(session) if session.user_id == row.user_id => {
-                self.inner.refreshes.worked();
+                self.inner.refreshes.worked(&row.id);
                 Ok(Outcome::Renewed)
             }
             Ok(_) => {
@@ -211,7 +242,7 @@ impl Tollkeeper {
             // They are proven by whoever uses them next.
             Err(AuthError::KeysUnavailable) => Ok(Outcome::Renewed),
             Err(error @ (AuthError::Invalid(_) | AuthError::Expired)) => {
-                self.inner.refreshes.failed(now, None);
+                self.inner.refreshes.failed_for(&row.id, now);
                 tracing::error!(%error, "a renewed token is not believed: {error}");
                 Ok(Outcome::Later)
             }

@@ -184,18 +184,46 @@ both_engines! {
         }
     }
 
-    async fn a_provider_that_asks_to_wait_is_obeyed(db: TestDb) {
+    async fn a_provider_that_asks_to_wait_is_obeyed_within_reason(db: TestDb) {
+        for (asked, rest) in [(20, 20), (3_600, 30)].map(|(asked, rest)| (Duration::from_secs(asked), Duration::from_secs(rest))) {
+            let world = World::idle(&db).await;
+            let cookie = world.sign_in("usr_ada").await;
+            world.clock.advance_machine(LIFE);
+            world.identity.signing.fail(Some(Failure::Of(ErrorKind::Throttled(asked))));
+            ask(world.engine(), &cookie).await.unwrap_err();
+            world.identity.signing.fail(None);
+            world.clock.advance_machine(rest - Duration::from_micros(1));
+            ask(world.engine(), &cookie).await.unwrap_err();
+            assert_eq!(world.refreshes(), 1);
+            world.clock.advance_machine(Duration::from_micros(1));
+            ask(world.engine(), &cookie).await.unwrap();
+        }
+    }
+
+    async fn what_fails_for_one_session_keeps_nobody_else_waiting(db: TestDb) {
         let world = World::idle(&db).await;
-        let cookie = world.sign_in("usr_ada").await;
+        let (ada, eve) = (world.sign_in("usr_ada").await, world.sign_in("usr_eve").await);
+        let refused_for = async |cookie: &str| {
+            for _ in 0..2 {
+                assert_eq!(code(&ask(world.engine(), cookie).await.unwrap_err()), "sign_in_unavailable");
+            }
+        };
+        // A token that is not believed.
         world.clock.advance_machine(LIFE);
-        world.identity.signing.fail(Some(Failure::Of(ErrorKind::Throttled(Duration::from_secs(100)))));
-        ask(world.engine(), &cookie).await.unwrap_err();
+        world.identity.signing.set_lifetime(Duration::ZERO);
+        refused_for(&ada).await;
+        world.identity.signing.set_lifetime(LIFE);
+        ask(world.engine(), &eve).await.unwrap();
+        assert_eq!(world.refreshes(), 2);
+        // A refresh that the provider rejects.
+        world.clock.advance_machine(LIFE);
+        world.identity.signing.fail(Some(Failure::Of(ErrorKind::Rejected)));
+        refused_for(&ada).await;
         world.identity.signing.fail(None);
-        world.clock.advance_machine(Duration::from_secs(99));
-        ask(world.engine(), &cookie).await.unwrap_err();
-        assert_eq!(world.refreshes(), 1);
+        ask(world.engine(), &eve).await.unwrap();
+        assert_eq!(world.refreshes(), 4);
         world.clock.advance_machine(Duration::from_secs(1));
-        ask(world.engine(), &cookie).await.unwrap();
+        ask(world.engine(), &ada).await.unwrap();
     }
 
     async fn new_tokens_that_are_of_no_use_are_not_asked_for_by_every_request(db: TestDb) {
