@@ -91,9 +91,11 @@ impl Renewal {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cookie);
     }
 
+    /// An answer that carries a cookie is for one browser, whatever it says itself.
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         if let Some(cookie) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             headers.append(header::SET_COOKIE, cookie);
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
 }

@@ -22,6 +22,7 @@ use tower::{Layer, Service};
 use url::form_urlencoded::Serializer;
 
 use crate::{
+    cookies::Renewal,
     gate,
     observe::REQUEST_ID,
     problem::{self, Problem},
@@ -140,7 +141,10 @@ where
         let mut inner = mem::replace(&mut self.inner, next);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            match gate.ask(&mut parts).await {
+            // The edge is not around these routes: what becomes of the cookie is told to the browser here.
+            let renewal = Renewal::default();
+            parts.extensions.insert(renewal.clone());
+            let mut response = match gate.ask(&mut parts).await {
                 Ok(entitled) => {
                     parts.extensions.insert(entitled);
                     let mut response = inner.call(Request::from_parts(parts, body)).await?;
@@ -148,10 +152,12 @@ where
                     // It was answered to one organization: nobody may keep it for another, unless the handler says so.
                     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
                     headers.append(header::VARY, HeaderValue::from_static("authorization, cookie"));
-                    Ok(response)
+                    response
                 }
-                Err(problem) => Ok(gate.refuse(&parts, problem)),
-            }
+                Err(problem) => gate.refuse(&parts, problem),
+            };
+            renewal.apply(response.headers_mut());
+            Ok(response)
         })
     }
 }

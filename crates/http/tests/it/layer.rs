@@ -211,3 +211,37 @@ async fn a_handler_without_a_gate_lets_nobody_in() {
     world.subscribe(r#"{"plan":"growth"}"#).await;
     assert_eq!(world.get("/open").await.status, StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+#[tokio::test]
+async fn a_session_that_is_used_behind_gates_alone_lives_on() {
+    let mut world = product(|gates| gates).await;
+    let face = Face::new(world.engine.clone(), operated());
+    let ask = async |world: &World, path: &str, session: &str| {
+        world.send(plain("GET", path).header("cookie", session).body(Body::empty()).unwrap()).await
+    };
+    let kept = |answer: &Answer| answer.header("set-cookie").map(|line| line.split(';').next().unwrap().to_owned());
+    let session = world.sign_in().await;
+    assert_eq!(kept(&ask(&world, "/projects", &session).await), None, "it is new");
+    world.clock.advance(3_600);
+    let open = ask(&world, "/projects", &session).await;
+    open.ok();
+    assert!(open.header("set-cookie").unwrap().contains("; Max-Age=604800; "), "{open:?}");
+    // Also where the gate stays closed.
+    world.clock.advance(3_600);
+    let closed = ask(&world, "/reports", &kept(&open).unwrap()).await;
+    closed.problem(402, "payment_required");
+    let session = kept(&closed).unwrap();
+    // Whatever a handler says about its answer, nobody keeps somebody's cookie for others.
+    let public = get(async |_: Entitled| ([(header::CACHE_CONTROL, "public, max-age=60")], "for everybody"));
+    world.app = Router::new().route("/public", public).route_layer(face.gates().require("projects"));
+    assert_eq!(ask(&world, "/public", &session).await.header("cache-control"), Some("public, max-age=60"));
+    world.clock.advance(3_600);
+    let renewed = ask(&world, "/public", &session).await;
+    assert!(kept(&renewed).is_some());
+    assert_eq!(renewed.header("cache-control"), Some("no-store"));
+    // One that is over is taken away.
+    world.clock.advance(7 * 86_400);
+    let over = ask(&world, "/public", &session).await;
+    over.problem(401, "session_expired");
+    assert!(over.header("set-cookie").unwrap().contains("=; Path=/; Max-Age=0; "), "{over:?}");
+}

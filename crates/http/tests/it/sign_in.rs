@@ -36,7 +36,7 @@ impl World {
     }
 
     /// Signs in; answers the session cookie.
-    async fn sign_in(&self) -> String {
+    pub(crate) async fn sign_in(&self) -> String {
         let (back, flow) = self.leave().await;
         cookie(&self.browse("GET", &back, &flow, None).await, SESSION)
     }
