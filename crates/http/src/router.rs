@@ -85,7 +85,7 @@ pub(crate) struct App {
     pub(crate) landings: Buckets<String>,
     /// Bearers that proved nothing, by address.
     pub(crate) failed_bearers: Buckets<IpAddr>,
-    /// Ways back from a sign-in that did not work, by address.
+    /// Ways back from a sign-in that nobody has under way, by address.
     pub(crate) sign_ins: Buckets<IpAddr>,
     /// Ways back from one sign-in, by its state.
     pub(crate) sign_in_tries: Buckets<String>,

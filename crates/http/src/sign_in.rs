@@ -53,14 +53,8 @@ pub(crate) async fn callback(State(app): State<Shared>, parts: Parts) -> Respons
         Ok(flow) => flow,
         Err(problem) => return problem.into_response(),
     };
-    let address = address::of(&app, &parts);
     match arrive(&app, &parts, &flow).await {
-        Ok(response) => {
-            if let Some(address) = &address {
-                app.sign_ins.give_back(address);
-            }
-            response
-        }
+        Ok(response) => response,
         // The same address may work in a moment.
         Err(problem) if problem.is_temporary() => problem.into_response(),
         Err(problem) => ([(header::SET_COOKIE, app.cookies.clear_flow())], problem).into_response(),
@@ -68,15 +62,19 @@ pub(crate) async fn callback(State(app): State<Shared>, parts: Parts) -> Respons
 }
 
 /// The sign-in that a browser comes back from. Whoever comes too often is told so before anything is asked.
+///
+/// Only who comes with none is counted by address: many people may share one, and nobody may shut it for the others.
 fn under_way(app: &App, parts: &Parts) -> Result<SignInFlow, Problem> {
     let now = Instant::now();
-    if let Some(address) = address::of(app, parts) {
-        let taken = app.sign_ins.take(address, now, Duration::ZERO);
-        taken.map_err(|wait| Problem::too_often("Too many sign-ins from this address did not work", wait))?;
-    }
     let state = given(&parts.uri, "state").unwrap_or_default();
     let sealed = app.cookies.flow(&parts.headers).unwrap_or_default();
-    let flow = app.engine.sign_in_flow(sealed, &state).ok_or_else(lost)?;
+    let Some(flow) = app.engine.sign_in_flow(sealed, &state) else {
+        if let Some(address) = address::of(app, parts) {
+            let taken = app.sign_ins.take(address, now, Duration::ZERO);
+            taken.map_err(|wait| Problem::too_often("Too many sign-ins from this address did not work", wait))?;
+        }
+        return Err(lost());
+    };
     let taken = app.sign_in_tries.take(state.into_owned(), now, Duration::ZERO);
     taken.map_err(|wait| Problem::too_often("This sign-in was tried too often: begin a new one", wait))?;
     Ok(flow)
