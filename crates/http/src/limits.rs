@@ -45,7 +45,8 @@ pub struct Limits {
     /// Bearers that prove nothing, from one address: beyond, whoever comes from there waits for a turn, or gets 429.
     /// Gates are not counted: a proxy asks them for everybody.
     pub failed_bearers: Rate,
-    /// Ways back from a sign-in that did not work, from one address: beyond, 429. Each may ask the identity provider.
+    /// Ways back from a sign-in that the browser has not under way, from one address: beyond, 429. Those that it has are
+    /// counted one by one.
     pub sign_ins: Rate,
     /// How many proxies stand before us and add to `x-forwarded-for`. Without any, the address is the connection's own.
     pub proxies: usize,

@@ -56,7 +56,7 @@ pub struct Tokens {
 pub struct Identified {
     /// Who.
     pub user_id: UserId,
-    /// The e-mail, unless the provider says that it is not verified.
+    /// The e-mail, only where the provider says that it is verified.
     pub email: Option<String>,
 }
 

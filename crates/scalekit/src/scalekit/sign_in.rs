@@ -6,7 +6,6 @@
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 use tollkeeper_core::{
     ports::{AuthError, Identified, SignIn, SignInCode, SignInError, SignInStart, Tokens},
     time::MachineTime,
@@ -57,7 +56,8 @@ impl SignIn for Scalekit {
         Ok(tokens(self.rest.grant("refresh tokens", &grant).await?))
     }
 
-    /// Whether an e-mail is verified is an optional claim: only a plain no takes it away.
+    /// The e-mail proves who may do what, so that it takes a plain yes: that it is verified is an optional claim, and
+    /// whatever else stands there is no yes. Where an e-mail is only of use, the directory's is used instead.
     ///
     /// Source: Scalekit docs, "ID token claims".
     async fn prove(
@@ -68,8 +68,7 @@ impl SignIn for Scalekit {
     ) -> Result<Identified, AuthError> {
         let claims = self.validator.id_token(id_token.expose_secret(), &self.client_id, nonce, now).await?;
         let user_id = claims.text("sub").ok_or(AuthError::Invalid("there is no subject"))?.into();
-        let is_unverified = claims.get("email_verified").and_then(Value::as_bool) == Some(false);
-        Ok(Identified { user_id, email: claims.text("email").filter(|_| !is_unverified).map(str::to_owned) })
+        Ok(Identified { user_id, email: claims.verified_email().map(str::to_owned) })
     }
 
     fn logout_url(&self, id_token_hint: Option<&SecretString>, post_logout_redirect_uri: &str) -> String {
