@@ -8,6 +8,18 @@ use tollkeeper::{SESSION_MARK, SessionCookie};
 /// What a browser only takes from a site itself, over https and for all of it: no other site of the same domain can put one
 /// there. Source: RFC 6265bis, "Cookie Name Prefixes".
 const HOST: &str = "__Host-";
+/// What the session cookie is called unless it is configured.
+pub(crate) const DEFAULT_NAME: &str = "scalekit_session";
+
+/// Whether [`Config::session_cookie`](crate::Config::session_cookie) may be this: 1 to 64 letters, digits, `_`, `-` and
+/// `.`. Browsers give a meaning to two prefixes; ours is put in front where it holds.
+pub fn is_cookie_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        && !lower.starts_with("__host-")
+        && !lower.starts_with("__secure-")
+}
 
 /// The names of our cookies on this site.
 #[derive(Debug)]
@@ -23,6 +35,13 @@ pub(crate) struct Cookies {
 
 impl Cookies {
     pub(crate) fn new(app_url: &str, session_cookie: &str) -> Self {
+        let session_cookie = if is_cookie_name(session_cookie) {
+            session_cookie
+        } else {
+            // A site whose people cannot sign in is worse than one whose cookie has another name.
+            tracing::error!("session_cookie is no name of a cookie: {DEFAULT_NAME} is taken instead");
+            DEFAULT_NAME
+        };
         let is_secure = app_url.starts_with("https:");
         let prefix = if is_secure { HOST } else { "" };
         Self {

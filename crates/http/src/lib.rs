@@ -84,6 +84,7 @@ mod sign_in;
 mod subscription;
 mod webhook;
 
+pub use cookies::is_cookie_name;
 pub use face::Face;
 pub use layer::{Entitled, Gate, Gated, Gates, NotGated};
 pub use limits::{API_BODY_BYTES, Limits, Rate, WEBHOOK_BODY_BYTES};

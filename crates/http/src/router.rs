@@ -13,7 +13,7 @@ use tollkeeper::{Key, Tollkeeper};
 use crate::{
     admin,
     buckets::Buckets,
-    cookies::Cookies,
+    cookies::{self, Cookies},
     cors,
     description::{self, operations as is},
     docs,
@@ -41,7 +41,8 @@ pub struct Config {
     /// An API key with every scope that is in no database; `None` is none.
     pub operator_key: Option<SecretString>,
     /// The cookie of a session. It may also carry an access token instead of the `Authorization` header. Over https it is
-    /// set with the prefix `__Host-`, and read with and without.
+    /// set with the prefix `__Host-`, and read with and without. What [`is_cookie_name`](crate::is_cookie_name) refuses is
+    /// not taken, and the default is used.
     pub session_cookie: String,
     /// Where the sandbox is that stands in for the providers; pages then say that this is a demo.
     pub sandbox: Option<String>,
@@ -56,7 +57,7 @@ impl Default for Config {
             version: env!("CARGO_PKG_VERSION"),
             limits: Limits::default(),
             operator_key: None,
-            session_cookie: "scalekit_session".to_owned(),
+            session_cookie: cookies::DEFAULT_NAME.to_owned(),
             sandbox: None,
             payment_required: Cow::Borrowed("The plan of this organization does not include this"),
         }

@@ -29,7 +29,7 @@ pub(super) struct Http {
 pub(super) fn read(root: &Section<'_>, problems: &Problems) -> Http {
     let section = root.section("http");
     let session_cookie = section.text("session_cookie");
-    if session_cookie.as_deref().is_some_and(|name| !is_cookie_name(name)) {
+    if session_cookie.as_deref().is_some_and(|name| !tollkeeper_http::is_cookie_name(name)) {
         let what =
             "is not possible: 1 to 64 letters, digits, `_`, `-` and `.` are, without `__Host-` or `__Secure-` in front";
         problems.add(section.path_of("session_cookie"), what);
@@ -81,15 +81,6 @@ pub(super) fn read(root: &Section<'_>, problems: &Problems) -> Http {
     }
     section.done();
     Http { limits, payment_required: sentence, session_cookie }
-}
-
-/// Browsers give a meaning to two prefixes; ours is put in front where it holds.
-fn is_cookie_name(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
-        && !lower.starts_with("__host-")
-        && !lower.starts_with("__secure-")
 }
 
 fn whole(section: &Section<'_>, key: &'static str, least: i64, most: i64) -> Option<usize> {

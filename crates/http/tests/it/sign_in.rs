@@ -124,6 +124,15 @@ async fn without_https_cookies_have_their_plain_names() {
 }
 
 #[tokio::test]
+async fn a_name_that_no_cookie_can_have_is_not_taken() {
+    for name in ["a\nb", "", "a;b", "a=b", "__Host-mine", "ä"] {
+        let world = World::with(|_| {}, Config { session_cookie: name.into(), ..Config::default() }).await;
+        let session = world.sign_in().await;
+        world.browse("GET", "/api/session", &session, None).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_sent_to_another_site() {
     let world = World::new().await;
     for next in [
