@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use axum::{
-    extract::State,
+    extract::{FromRequestParts as _, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, Uri, header, request::Parts};
@@ -19,6 +19,7 @@ use crate::{
     problem::Problem,
     query,
     router::{App, Shared},
+    session::Caller,
 };
 
 /// How often a browser may come back from one sign-in: each time asks the provider.
@@ -48,9 +49,10 @@ pub(crate) async fn login(State(app): State<Shared>, uri: Uri) -> Result<Respons
 /// `GET /auth/callback`
 ///
 /// Nothing in the address is believed before its `state` is the one that this very browser left with.
-pub(crate) async fn callback(State(app): State<Shared>, parts: Parts) -> Response {
+pub(crate) async fn callback(State(app): State<Shared>, mut parts: Parts) -> Response {
     let flow = match under_way(&app, &parts) {
-        Ok(flow) => flow,
+        Ok(Some(flow)) => flow,
+        Ok(None) => return astray(&app, &mut parts).await.unwrap_or_else(IntoResponse::into_response),
         Err(problem) => return problem.into_response(),
     };
     match arrive(&app, &parts, &flow).await {
@@ -61,23 +63,31 @@ pub(crate) async fn callback(State(app): State<Shared>, parts: Parts) -> Respons
     }
 }
 
-/// The sign-in that a browser comes back from. Whoever comes too often is told so before anything is asked.
-///
-/// Only who comes with none is counted by address: many people may share one, and nobody may shut it for the others.
-fn under_way(app: &App, parts: &Parts) -> Result<SignInFlow, Problem> {
-    let now = Instant::now();
+/// The sign-in that a browser comes back from; `None` where it has no such one under way. Whoever comes too often is told
+/// so before anything is asked.
+fn under_way(app: &App, parts: &Parts) -> Result<Option<SignInFlow>, Problem> {
     let state = given(&parts.uri, "state").unwrap_or_default();
     let sealed = app.cookies.flow(&parts.headers).unwrap_or_default();
-    let Some(flow) = app.engine.sign_in_flow(sealed, &state) else {
-        if let Some(address) = address::of(app, parts) {
-            let taken = app.sign_ins.take(address, now, Duration::ZERO);
-            taken.map_err(|wait| Problem::too_often("Too many sign-ins from this address did not work", wait))?;
-        }
-        return Err(lost());
-    };
-    let taken = app.sign_in_tries.take(state.into_owned(), now, Duration::ZERO);
+    let Some(flow) = app.engine.sign_in_flow(sealed, &state) else { return Ok(None) };
+    let taken = app.sign_in_tries.take(state.into_owned(), Instant::now(), Duration::ZERO);
     taken.map_err(|wait| Problem::too_often("This sign-in was tried too often: begin a new one", wait))?;
-    Ok(flow)
+    Ok(Some(flow))
+}
+
+/// A browser comes back from nowhere. Where another of its tabs has signed in, or this one before, that is all it wanted.
+///
+/// Only who comes like this is counted by address: many people may share one, and nobody may shut it for the others.
+async fn astray(app: &Shared, parts: &mut Parts) -> Result<Response, Problem> {
+    if app.cookies.credential(&parts.headers).is_some()
+        && let Ok(Caller::Person(_)) = Caller::from_request_parts(parts, app).await
+    {
+        return Ok(see_other(&format!("{}/billing", app.engine.settings().app_url)));
+    }
+    if let Some(address) = address::of(app, parts) {
+        let taken = app.sign_ins.take(address, Instant::now(), Duration::ZERO);
+        taken.map_err(|wait| Problem::too_often("Too many sign-ins from this address did not work", wait))?;
+    }
+    Err(lost())
 }
 
 async fn arrive(app: &App, parts: &Parts, flow: &SignInFlow) -> Result<Response, Problem> {

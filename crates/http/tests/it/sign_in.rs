@@ -199,6 +199,25 @@ async fn nothing_is_believed_before_the_state_is_right() {
 }
 
 #[tokio::test]
+async fn whoever_has_signed_in_meanwhile_is_led_on() {
+    let world = World::new().await;
+    let ((first, _), (second, flow)) = (world.leave().await, world.leave().await);
+    // Both tabs of a browser have one cookie, that of the second.
+    world.browse("GET", &first, &flow, None).await.problem(400, "sign_in_lost");
+    let session = cookie(&world.browse("GET", &second, &flow, None).await, SESSION);
+    let asked = world.signing().asked();
+    // The first one, and a reload of the second.
+    for address in [&first, &second] {
+        let led = world.browse("GET", address, &session, None).await;
+        assert_eq!((led.status.as_u16(), led.header("location")), (303, Some(&*format!("{APP}/billing"))), "{address}");
+        assert!(cookies(&led).is_empty());
+    }
+    assert_eq!(world.signing().asked(), asked);
+    world.browse("POST", "/auth/logout", &session, Some(APP)).await;
+    world.browse("GET", &second, &session, None).await.problem(400, "sign_in_lost");
+}
+
+#[tokio::test]
 async fn a_sign_in_that_came_to_nothing_is_over() {
     let world = World::new().await;
     for (query, status, code) in [
