@@ -119,7 +119,7 @@ impl Tollkeeper {
     }
 
     /// Ends the session of a cookie. Answers where to send the browser: to the identity provider, where its own session
-    /// ends too, or home where there was no session.
+    /// ends too, also when ours was over already; or home where there never was one.
     ///
     /// # Errors
     /// [`Error::Store`]: it has not ended.
@@ -130,7 +130,7 @@ impl Tollkeeper {
         else {
             return Ok(home);
         };
-        let Some((row, kept)) = self.session(&id).await? else { return Ok(home) };
+        let Some((row, kept)) = self.session(&id).await? else { return Ok(port.logout_url(None, &home)) };
         let id = row.id.as_str();
         self.inner.db.write(|tx| Box::pin(rows::end(tx, id))).await?;
         Ok(port.logout_url(kept.id.map(SecretString::from).as_ref(), &home))
