@@ -74,10 +74,10 @@ pub(super) fn ways_back(app_url: &str, vars: &Vars, problems: &Problems) -> Ways
     let redirect_uri = vars.get(&[name], problems);
     if let Some(found) = &redirect_uri
         && !app_url.is_empty()
-        && !found.strip_prefix(app_url).is_some_and(|path| path.starts_with('/'))
+        && !url::Url::parse(found).is_ok_and(|url| url.as_str() == format!("{app_url}/auth/callback"))
     {
-        // The cookies of a sign-in are of our own site, and of no other.
-        problems.add(name, format!("is `{found}`: an address of this site is wanted, such as {app_url}/auth/callback"));
+        // The cookies of a sign-in are of our own site, and no other path is served.
+        problems.add(name, format!("is `{found}`: {app_url}/auth/callback is wanted"));
     }
     let name = "SCALEKIT_POST_LOGOUT_REDIRECT_URI";
     let post_logout_redirect_uri = vars.get(&[name], problems);

@@ -455,6 +455,10 @@ fn people_come_back_from_signing_in_to_this_site() {
         "https://app.example.com.evil.example/auth/callback",
         "http://app.example.com/auth/callback",
         "https://app.example.com",
+        "https://app.example.com/api/auth/callback",
+        "https://app.example.com/auth/callback/",
+        "https://app.example.com/auth/callback?a=b",
+        "https://ada@app.example.com/auth/callback",
         "/auth/callback",
     ] {
         let found = problems(&with(&[("SCALEKIT_REDIRECT_URI", elsewhere)]), "");
