@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderValue, header};
 use tollkeeper::{SESSION_MARK, SessionCookie};
+use url::Url;
 
 /// What a browser only takes from a site itself, over https and for all of it: no other site of the same domain can put one
 /// there. Source: RFC 6265bis, "Cookie Name Prefixes".
@@ -42,7 +43,7 @@ impl Cookies {
             tracing::error!("session_cookie is no name of a cookie: {DEFAULT_NAME} is taken instead");
             DEFAULT_NAME
         };
-        let is_secure = app_url.starts_with("https:");
+        let is_secure = Url::parse(app_url).is_ok_and(|url| url.scheme() == "https");
         let prefix = if is_secure { HOST } else { "" };
         Self {
             plain: session_cookie.to_owned(),
@@ -115,6 +116,30 @@ impl Renewal {
         if let Some(cookie) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             headers.append(header::SET_COOKIE, cookie);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cookies;
+
+    #[test]
+    fn https_is_https_however_it_is_spelled() {
+        for (app_url, is_secure) in [
+            ("https://app.example.com", true),
+            ("HTTPS://app.example.com", true),
+            ("Https://APP.example.com:443", true),
+            ("http://127.0.0.1:3000", false),
+            ("httpsx://app.example.com", false),
+        ] {
+            let line = Cookies::new(app_url, "mine").clear_session();
+            let line = line.to_str().unwrap();
+            assert_eq!(
+                (line.starts_with("__Host-mine="), line.ends_with("; Secure")),
+                (is_secure, is_secure),
+                "{app_url}"
+            );
         }
     }
 }

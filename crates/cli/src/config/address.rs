@@ -46,7 +46,7 @@ impl Server {
     }
 }
 
-/// An address of a site: scheme and host, without a path.
+/// An address of a site: scheme and host, without a path, as browsers spell it.
 fn origin(setting: &str, text: &str, problems: &Problems) -> String {
     let cut = text.trim_end_matches('/');
     let parsed = url::Url::parse(cut).ok().filter(|url| {
@@ -55,11 +55,16 @@ fn origin(setting: &str, text: &str, problems: &Problems) -> String {
             && url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
     });
-    if parsed.is_none_or(|url| !url.username().is_empty() || url.password().is_some()) {
-        problems.add(setting, format!("is `{text}`: an address such as https://app.example.com is wanted"));
-    }
-    cut.to_owned()
+    parsed.map_or_else(
+        || {
+            problems.add(setting, format!("is `{text}`: an address such as https://app.example.com is wanted"));
+            cut.to_owned()
+        },
+        |url| url.origin().ascii_serialization(),
+    )
 }
 
 /// Where the identity provider sends people back to.

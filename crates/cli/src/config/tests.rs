@@ -436,6 +436,17 @@ fn what_something_else_goes_over_is_still_a_setting() {
 }
 
 #[test]
+fn our_own_address_is_spelled_as_browsers_spell_it() {
+    for typed in ["HTTPS://App.Example.com", "https://app.example.com:443/", "Https://app.example.com//"] {
+        let mut vars = good();
+        vars.retain(|(name, _)| *name != "APP_URL");
+        vars.push(("APP_URL", typed));
+        vars.push(("SCALEKIT_REDIRECT_URI", "https://app.example.com/auth/callback"));
+        assert_eq!(read(&vars, "").unwrap().settings.app_url, "https://app.example.com", "{typed}");
+    }
+}
+
+#[test]
 fn people_come_back_from_signing_in_to_this_site() {
     let with = |more: &[(&'static str, &'static str)]| [&good()[..], more].concat();
     let defaults = read(&good(), "").unwrap();
