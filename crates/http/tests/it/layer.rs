@@ -232,8 +232,8 @@ async fn a_session_that_is_used_behind_gates_alone_lives_on() {
     closed.problem(402, "payment_required");
     let session = kept(&closed).unwrap();
     // Whatever a handler says about its answer, nobody keeps somebody's cookie for others.
-    let public = get(async |_: Entitled| ([(header::CACHE_CONTROL, "public, max-age=60")], "for everybody"));
-    world.app = Router::new().route("/public", public).route_layer(face.gates().require("projects"));
+    let public = |_: Entitled| async { ([(header::CACHE_CONTROL, "public, max-age=60")], "for everybody") };
+    world.app = Router::new().route("/public", get(public)).route_layer(face.gates().require("projects"));
     assert_eq!(ask(&world, "/public", &session).await.header("cache-control"), Some("public, max-age=60"));
     world.clock.advance(3_600);
     let renewed = ask(&world, "/public", &session).await;
