@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode, Uri, request::Parts};
 use tollkeeper::{Action, Actor, ports::Session};
 use url::form_urlencoded;
 
-use super::asset;
+use super::{asset, leave};
 use crate::{
     landing::see_other,
     layer::wants_a_page,
@@ -135,7 +135,11 @@ fn to_sign_in(parts: &Parts) -> Response {
         let name = HeaderName::from_static("hx-redirect");
         return (StatusCode::NO_CONTENT, [(name, location(&address))]).into_response();
     }
-    see_other(&address)
+    // A browser holds a form to our own site also behind redirects, and one signs in elsewhere.
+    match parts.method.is_safe() {
+        true => see_other(&address),
+        false => leave::to(address, "where you sign in").unwrap_or_else(IntoResponse::into_response),
+    }
 }
 
 /// Where one signs in, and comes back from.

@@ -14,7 +14,7 @@ use tollkeeper_core::{
 };
 
 use super::{
-    frame::{Frame, Guest, Here, with_query},
+    frame::{Frame, Guest, Here, sign_in, with_query},
     page, words,
 };
 use crate::{problem::Problem, query, router::Shared};
@@ -70,6 +70,8 @@ pub(crate) struct Cost {
 pub(crate) enum Way {
     /// Buy it.
     Checkout(Checkout),
+    /// Say who one is, and come back to it.
+    SignIn { href: String, label: String, trial: Option<String> },
     /// Change to it.
     Change { href: String, label: String },
     /// Nothing, and why.
@@ -159,7 +161,8 @@ impl PricingPage {
         let usual = intervals.first().copied().unwrap_or(Interval::Month);
         let interval = look.interval.filter(|wanted| intervals.contains(wanted)).unwrap_or(usual);
 
-        let seller = Seller { catalog, provider, own, interval, currency };
+        let back = look.href(interval, currency);
+        let seller = Seller { catalog, provider, own, interval, currency, back: &back };
         let mut names: Vec<_> = catalog.plans().iter().map(|plan| plan.group.as_str()).collect();
         let mut seen = HashSet::new();
         names.retain(|name| seen.insert(*name));
@@ -210,6 +213,8 @@ struct Seller<'a> {
     own: Option<(&'a Overview, bool)>,
     interval: Interval,
     currency: Currency,
+    /// The address of this look.
+    back: &'a str,
 }
 
 impl<'a> Seller<'a> {
@@ -280,7 +285,18 @@ impl<'a> Seller<'a> {
                 };
                 Way::Change { href: with_query("/billing/change", &pairs), label }
             }
-            (Some(price), None) => Way::Checkout(self.checkout(plan, price)),
+            (Some(price), None) => {
+                let checkout = self.checkout(plan, price);
+                match self.own {
+                    Some(_) => Way::Checkout(checkout),
+                    // What a form sends would be lost behind the sign-in.
+                    None => Way::SignIn {
+                        href: sign_in(&format!("{}#plan-{}", self.back, plan.name)),
+                        label: checkout.label,
+                        trial: checkout.trial,
+                    },
+                }
+            }
         }
     }
 

@@ -68,6 +68,11 @@ async fn everybody_may_see_what_this_is_and_what_is_sold() {
     for words in ["$190.00", "16 % less than by the month", "SSO needs a plan that includes it"] {
         assert!(yearly.contains(words), "{words}");
     }
+    // Nobody but who is signed in is offered a form, which would be lost: the way leads back to this very look.
+    let back = "/auth/login?next=%2Fpricing%3Finterval%3Dyear%26currency%3DUSD%26reason%3Dsubscription_required\
+                %26feature%3Dsso%23plan-starter";
+    assert!(yearly.contains(&format!("href=\"{back}\">Choose STARTER")), "{yearly}");
+    assert!(!plans.contains("/billing/checkout") && !yearly.contains("/billing/checkout"));
     // A session that has ended hinders nobody from looking.
     for who in ["expired", "nonsense"] {
         assert!(look(&world, who, "/pricing").await.page(200).contains("Sign in"));
