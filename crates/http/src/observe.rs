@@ -19,9 +19,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use metrics::{Counter, Histogram, SharedString};
 use tokio::time::timeout;
+use tollkeeper::safe_target;
 
 use crate::{
     admin::RECONCILE,
@@ -85,14 +86,15 @@ pub(crate) async fn edge(State(app): State<Shared>, mut request: Request, next: 
     if let Some(renewal) = &renewal {
         request.extensions_mut().insert(renewal.clone());
     }
-    let page_of = pages::is_for_a_person(request.uri(), request.headers()).then(|| request.uri().path().to_owned());
+    let page_of = pages::is_for_a_person(request.uri(), request.headers()).then(|| request.uri().clone());
 
     let response = match cors::preflight(&method, request.headers(), origin.as_ref()) {
         Some(answer) => answer,
         None => answer(&app, route, next.run(request)).await,
     };
 
-    let asked = problem::Asked { method: &method, page_of: page_of.as_deref() };
+    let page_of = page_of.as_ref().map(|uri| (uri.path(), again(&app, &method, uri)));
+    let asked = problem::Asked { method: &method, page_of };
     let mut response = problem::finish(response, &asked, id.to_str().unwrap_or_default(), route);
     let headers = response.headers_mut();
     // Nearly everything here is about one organization; what may be kept says so itself.
@@ -105,6 +107,12 @@ pub(crate) async fn edge(State(app): State<Shared>, mut request: Request, next: 
     record(&app, &id, &method, route, response.status(), started);
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// Where the same is asked for again, as a link: with all that the address said, and only on this site.
+fn again<'a>(app: &App, method: &Method, uri: &'a Uri) -> Option<&'a str> {
+    let address = uri.path_and_query()?.as_str();
+    (method.is_safe() && safe_target(app.engine.settings(), "address", address).is_ok()).then_some(address)
 }
 
 /// Answers within the limits, or says which of them was reached.

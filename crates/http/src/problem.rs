@@ -31,8 +31,8 @@ pub(crate) struct Told(pub(crate) Problem);
 /// What a failure needs to know of its request.
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
-    /// The path, where a person wants to see a page.
-    pub(crate) page_of: Option<&'a str>,
+    /// The path, and the address that asks for the same again, where a person wants to see a page.
+    pub(crate) page_of: Option<(&'a str, Option<&'a str>)>,
 }
 
 /// A failure, on its way to the edge.
@@ -344,12 +344,11 @@ pub(crate) fn finish(response: Response, asked: &Asked<'_>, request_id: &str, ro
             parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
             problem.document(request_id)
         }
-        Some(path) => {
+        Some((path, again)) => {
             parts.headers.extend(pages::headers());
             parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
             let Inner { status, code, .. } = &*problem.0;
-            pages::problem_page(*status, code, &problem.sentence(), path, asked.method.is_safe(), request_id)
-                .into_bytes()
+            pages::problem_page(*status, code, &problem.sentence(), path, again, request_id).into_bytes()
         }
     };
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(document.len()));

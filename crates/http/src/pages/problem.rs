@@ -22,13 +22,28 @@ pub(crate) struct Step {
     pub(crate) href: String,
 }
 
-/// The page of a failure; `path` is what was asked for, and `back` whether asking again may help.
-pub(crate) fn page(status: StatusCode, code: &str, sentence: &str, path: &str, get: bool, request_id: &str) -> String {
-    ProblemPage::of(status, code, sentence, path, get, request_id).render().unwrap_or_else(|_| sentence.to_owned())
+/// The page of a failure; `path` is what was asked for, and `again` the address that asks for the same
+/// once more, where there is one.
+pub(crate) fn page(
+    status: StatusCode,
+    code: &str,
+    sentence: &str,
+    path: &str,
+    again: Option<&str>,
+    request_id: &str,
+) -> String {
+    ProblemPage::of(status, code, sentence, path, again, request_id).render().unwrap_or_else(|_| sentence.to_owned())
 }
 
 impl ProblemPage {
-    pub(crate) fn of(status: StatusCode, code: &str, sentence: &str, path: &str, get: bool, request_id: &str) -> Self {
+    pub(crate) fn of(
+        status: StatusCode,
+        code: &str,
+        sentence: &str,
+        path: &str,
+        again: Option<&str>,
+        request_id: &str,
+    ) -> Self {
         let (title, here) = match status {
             StatusCode::NOT_FOUND => ("There is nothing here", Here::Elsewhere),
             StatusCode::UNAUTHORIZED => ("Please sign in", Here::Elsewhere),
@@ -41,10 +56,11 @@ impl ProblemPage {
         };
         let mut ways = Vec::new();
         let mut way = |label, href: &str| ways.push(Step { label, href: href.to_owned() });
-        // What came back from a sign-in is not asked for again: its address had more than a path.
+        // What came back from a sign-in is not shown to anybody: its address holds a code.
         let signs_in = path.starts_with("/auth/");
-        if get && !signs_in && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
-            way("Try again", path);
+        let may_help = !signs_in && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS);
+        if let Some(again) = again.filter(|_| may_help) {
+            way("Try again", again);
         }
         match (status, code) {
             (StatusCode::UNAUTHORIZED, _) | (_, "organization_required") => way("Sign in", &sign_in("/billing")),

@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::StatusCode;
 use tollkeeper_http::Config;
 
-use crate::world::{ADMIN, Answer, World, plain};
+use crate::world::{ADMIN, Answer, World, limited, plain};
 
 /// What a browser says it wants to see.
 pub(crate) const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -172,4 +172,27 @@ async fn what_goes_wrong_is_a_page_for_people_and_a_document_for_programs() {
     // People come by here, and not by a program's doing.
     let pdf = look(&world, ADMIN, "/api/invoices/INV-9/pdf").await.page(404);
     assert!(pdf.contains("This organization has no such invoice"), "{pdf}");
+}
+
+#[tokio::test]
+async fn trying_again_asks_for_the_very_same_and_only_here() {
+    let world = World::with(|_| {}, limited(|limits| limits.requests = 0)).await;
+    for (path, again) in [
+        // Without its id, somebody who has paid would be told that the checkout failed.
+        (
+            "/api/subscription/success?subscriptionId=tks_1&x=1",
+            "/api/subscription/success?subscriptionId=tks_1&#38;x=1",
+        ),
+        ("/billing/change?plan=growth", "/billing/change?plan=growth"),
+    ] {
+        let page = look(&world, ADMIN, path).await.page(503);
+        assert!(page.contains(&format!("href=\"{again}\">Try again")), "{path}: {page}");
+    }
+    // What a browser reads as another site.
+    for path in ["//evil.example/x", "/%2Fevil.example/x", "/%5Cevil.example"] {
+        let page = look(&world, ADMIN, path).await.page(503);
+        assert!(!page.contains("evil") && !page.contains("Try again"), "{path}: {page}");
+    }
+    let sent = plain("POST", "/billing/portal").header("accept", HTML).body(Body::empty()).unwrap();
+    assert!(!world.send(sent).await.page(503).contains("Try again"));
 }

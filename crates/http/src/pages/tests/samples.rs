@@ -445,12 +445,15 @@ pub(super) fn all() -> Vec<(String, String)> {
         [(404, "not_found"), (401, "unauthenticated"), (403, "role_required"), (402, "payment_declined")]
     {
         let status = StatusCode::from_u16(status).unwrap();
-        add(format!("problem: {status}"), &ProblemPage::of(status, code, HOSTILE, "/billing", true, "request-1"));
+        add(
+            format!("problem: {status}"),
+            &ProblemPage::of(status, code, HOSTILE, "/billing", Some("/billing"), "request-1"),
+        );
     }
     for status in [400, 409, 429, 500, 503] {
         let status = StatusCode::from_u16(status).unwrap();
         let path = "/billing/\"><img src=x>";
-        add(format!("problem: {status}"), &ProblemPage::of(status, "any", "A sentence", path, true, "request-1"));
+        add(format!("problem: {status}"), &ProblemPage::of(status, "any", "A sentence", path, Some(path), "request-1"));
     }
     pages
 }
