@@ -45,7 +45,8 @@ pub(crate) async fn begin<'a>(
     Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
 }
 
-/// As [`begin`], for a form of ours, which is about the person's own organization.
+/// As [`begin`], for a form of ours, which is about the person's own organization: one that showed another's, before the
+/// person signed in anew, is refused.
 pub(crate) async fn begin_form<'a>(
     app: &'a App,
     caller: &Caller,
@@ -55,8 +56,16 @@ pub(crate) async fn begin_form<'a>(
     let (parts, content) = request.into_parts();
     caller.may_begin(app, None, action)?;
     let (bytes, _place) = body::read(app, content, app.config.limits.api_body_bytes()).await?;
-    let actor = caller.authorize(app, None, action).await?;
-    let fields = body::parse_form(&parts.headers, &bytes)?;
+    let fields = body::parse_form(&parts.headers, &bytes);
+    let shown = fields.as_ref().ok().and_then(Fields::reference);
+    let actor = caller.authorize(app, shown, action).await.map_err(|problem| match problem.code() {
+        "reference_mismatch" => {
+            let sentence = "The page showed another organization than the one that you are signed in to now";
+            Problem::new(problem.status(), "reference_mismatch", sentence)
+        }
+        _ => problem,
+    })?;
+    let fields = fields?;
     Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
 }
 

@@ -46,6 +46,9 @@ pub(crate) enum Here {
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     pub(crate) name: String,
+    /// The organization of the session: forms say which one they show, for the session may be another's when they are
+    /// sent.
+    pub(crate) organization: String,
 }
 
 impl Frame {
@@ -98,7 +101,10 @@ impl Visitor {
     /// As the head shows it.
     pub(crate) async fn person(&self, app: &App) -> Result<Person, Problem> {
         let email = app.engine.email_of(&self.session).await?;
-        Ok(Person { name: email.unwrap_or_else(|| self.session.user_id.to_string()) })
+        Ok(Person {
+            name: email.unwrap_or_else(|| self.session.user_id.to_string()),
+            organization: self.session.organization_id.as_ref().map(ToString::to_string).unwrap_or_default(),
+        })
     }
 
     pub(crate) fn may_change(&self, app: &App) -> bool {

@@ -66,3 +66,16 @@ fn a_member_is_offered_nothing_that_changes() {
         assert!(ways.iter().all(|way| !main.contains(way)), "{name}");
     }
 }
+
+#[test]
+fn every_form_says_whose_billing_it_shows() {
+    let mut seen = 0;
+    for (name, page) in all() {
+        for form in page.split("<form ").skip(1).filter(|form| form.starts_with("method=\"post\" action=\"/billing")) {
+            let form = form.split_once("</form>").unwrap().0;
+            assert!(form.contains("name=\"referenceId\" value=\""), "{name}: {form}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}

@@ -264,3 +264,20 @@ async fn a_refused_card_is_said_in_words() {
     let declined = send(&world, "/billing/change", &form).await.page(402);
     assert!(declined.contains("The payment was declined.") && !declined.contains("inner words"), "{declined}");
 }
+
+#[tokio::test]
+async fn a_form_that_shows_another_organization_changes_nothing() {
+    let (world, _) = on("growth").await;
+    let shown = look(&world, "admin:org_2", "/billing").await.page(200);
+    let other = format!("referenceId={}", hidden(&shown, "referenceId"));
+    assert_eq!(other, "referenceId=org_2");
+    let before = world.billing.calls().len();
+    for path in FORMS {
+        let refused = send(&world, path, &format!("{other}&email=b%40b.test&plan=growth")).await.page(403);
+        let words = "The page showed another organization than the one that you are signed in to now.";
+        assert!(refused.contains(words), "{path}: {refused}");
+    }
+    assert_eq!(world.billing.calls().len(), before, "{:?}", world.billing.calls());
+    let saved = send(&world, "/billing/contact", "referenceId=org_1&email=a%40a.test").await;
+    assert_eq!(saved.leads_to(), "/billing?done=contact");
+}

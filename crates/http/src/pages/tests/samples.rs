@@ -295,7 +295,7 @@ pub(super) fn states() -> Vec<(&'static str, Overview)> {
 }
 
 pub(super) fn person() -> Option<Person> {
-    Some(Person { name: "jane@acme.test".into() })
+    Some(Person { name: "jane@acme.test".into(), organization: "acme".into() })
 }
 
 pub(super) fn frame(title: &str) -> Frame {
@@ -385,7 +385,7 @@ pub(super) fn all() -> Vec<(String, String)> {
     let mut add = |name: String, page: &dyn askama::DynTemplate| pages.push((name, page.dyn_render().unwrap()));
 
     add("home".into(), &HomePage { frame: Frame::plain("What this is", Here::Home, None) });
-    let hostile_person = Some(Person { name: HOSTILE.into() });
+    let hostile_person = Some(Person { name: HOSTILE.into(), organization: HOSTILE.into() });
     add("home: hostile".into(), &HomePage { frame: Frame::plain("What this is", Here::Home, hostile_person) });
 
     add("pricing".into(), &pricing(None, ""));
