@@ -35,9 +35,10 @@ pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, request:
         subscription_id: named(&asked.fields)?,
         ..CancelRequest::default()
     };
-    match asked.act(|engine, actor| async move { engine.cancel(&actor, &wanted).await }).await? {
-        Cancelled::Applied { .. } => Ok(see_other("/billing?done=cancelled")),
-        Cancelled::Hosted(url) => leave::to(url, "the page of the billing provider"),
+    match asked.act(|engine, actor| async move { engine.cancel(&actor, &wanted).await }).await {
+        Ok(Cancelled::Applied { .. }) => Ok(see_other("/billing?done=cancelled")),
+        Ok(Cancelled::Hosted(url)) => leave::to(url, "the page of the billing provider"),
+        Err(problem) => too_late(problem),
     }
 }
 
@@ -47,8 +48,8 @@ pub(crate) async fn restore(State(app): State<Shared>, visitor: Visitor, request
     let what = asked.fields.word("what", &["cancellation", "change"])?;
     let what = what.map(|place| if place == 0 { Restore::Cancellation } else { Restore::Change });
     let id = named(&asked.fields)?;
-    asked.act(|engine, actor| async move { engine.restore(&actor, what, id.as_deref()).await }).await?;
-    Ok(see_other("/billing?done=restored"))
+    let done = asked.act(|engine, actor| async move { engine.restore(&actor, what, id.as_deref()).await }).await;
+    done.map_or_else(too_late, |_| Ok(see_other("/billing?done=restored")))
 }
 
 /// `POST /billing/pause`
@@ -65,16 +66,16 @@ pub(crate) async fn pause(State(app): State<Shared>, visitor: Visitor, request: 
         until: until.transpose()?,
         subscription_id: named(&asked.fields)?,
     };
-    asked.act(|engine, actor| async move { engine.pause(&actor, &wanted).await }).await?;
-    Ok(see_other("/billing?done=paused"))
+    let done = asked.act(|engine, actor| async move { engine.pause(&actor, &wanted).await }).await;
+    done.map_or_else(too_late, |_| Ok(see_other("/billing?done=paused")))
 }
 
 /// `POST /billing/resume`
 pub(crate) async fn resume(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
     let asked = begin_form(&app, &visitor.caller, request, Action::Resume).await?;
     let id = named(&asked.fields)?;
-    asked.act(|engine, actor| async move { engine.resume(&actor, id.as_deref()).await }).await?;
-    Ok(see_other("/billing?done=resumed"))
+    let done = asked.act(|engine, actor| async move { engine.resume(&actor, id.as_deref()).await }).await;
+    done.map_or_else(too_late, |_| Ok(see_other("/billing?done=resumed")))
 }
 
 /// `POST /billing/portal`
@@ -91,6 +92,15 @@ pub(crate) async fn contact(State(app): State<Shared>, visitor: Visitor, request
         ContactRequest { email: asked.fields.text("email", NAME)?, locale: asked.fields.text("locale", NAME)? };
     asked.act(|engine, actor| async move { engine.update_contact(&actor, &wanted).await }).await?;
     Ok(see_other("/billing?done=contact"))
+}
+
+/// Who clicks twice sees the second answer only, and who goes back has an old form: that there is nothing left to do is no
+/// failure to them.
+fn too_late(problem: Problem) -> Answer {
+    match problem.code() {
+        "no_subscription" | "nothing_scheduled" | "not_paused" => Ok(see_other("/billing?done=already")),
+        _ => Err(problem),
+    }
 }
 
 fn named(fields: &Fields) -> Result<Option<String>, Problem> {

@@ -133,6 +133,8 @@ pub(crate) async fn apply(State(app): State<Shared>, visitor: Visitor, request: 
         Err(Error::PreviewOutdated(preview)) => {
             (Some(choice.shown(&catalog, &preview, app.engine.now())), Outcome::Outdated)
         }
+        // Who clicks twice sees the second answer only: the first one made the change.
+        Err(Error::Invalid { code: "nothing_changes", .. }) => return Ok(see_other("/billing?done=changed")),
         Err(error) => (None, Outcome::Refused(error.into())),
     };
     let frame = frame(&app, &visitor).await?;

@@ -317,6 +317,11 @@ pub(crate) fn news(uri: &Uri) -> Option<News> {
         (_, _, Some("restored")) => ("good", "Taken back", "It is as if nothing had been scheduled."),
         (_, _, Some("paused")) => ("info", "Paused", "Below is what that means and when it goes on."),
         (_, _, Some("resumed")) => ("good", "Resumed", "It goes on."),
+        (_, _, Some("already")) => (
+            "info",
+            "Nothing was left to do",
+            "It was done before, or what it was about is over. How it stands is below.",
+        ),
         (_, _, Some("contact")) => ("good", "Saved", "The billing provider knows the new contact."),
         _ => return None,
     };

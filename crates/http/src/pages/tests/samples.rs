@@ -435,6 +435,7 @@ pub(super) fn all() -> Vec<(String, String)> {
         "done=paused",
         "done=resumed",
         "done=contact",
+        "done=already",
     ] {
         add(format!("billing: {query}"), &billing(&active, None, &format!("?{query}")));
     }
