@@ -155,7 +155,8 @@ impl PricingPage {
         sold_in.sort_unstable();
         sold_in.dedup();
         let wanted = pinned.or(look.currency.filter(|wanted| sold_in.contains(wanted)));
-        let currency = wanted.unwrap_or(settings.default_currency);
+        let usual = Some(settings.default_currency).filter(|usual| sold_in.contains(usual));
+        let currency = wanted.or(usual).or(sold_in.first().copied()).unwrap_or(settings.default_currency);
         let intervals: Vec<_> =
             [Interval::Month, Interval::Year].into_iter().filter(|it| prices().any(|p| p.interval == *it)).collect();
         let usual = intervals.first().copied().unwrap_or(Interval::Month);

@@ -3,7 +3,11 @@
 mod look;
 mod samples;
 
-use samples::{HOSTILE, all};
+use askama::Template as _;
+use samples::{HOSTILE, all, catalog, frame};
+use tollkeeper::Settings;
+
+use super::pricing::{Look, PricingPage};
 
 #[test]
 fn every_page_in_every_state_is_well_made() {
@@ -78,4 +82,12 @@ fn every_form_says_whose_billing_it_shows() {
         }
     }
     assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn what_is_not_sold_in_the_usual_currency_is_sold_in_its_own() {
+    let settings =
+        Settings { default_currency: "GBP".parse().unwrap(), ..Settings::new("chargebee".into(), "https://a.test") };
+    let page = PricingPage::of(frame("Plans"), &settings, &catalog(), None, &Look::default()).render().unwrap();
+    assert!(page.contains("Choose Starter") && !page.contains("Not sold this way"), "{page}");
 }
