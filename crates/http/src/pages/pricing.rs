@@ -10,6 +10,7 @@ use tollkeeper_core::{
     catalog::{Catalog, DEFAULT_GROUP, Interval, Plan, Price},
     ids::Provider,
     money::Currency,
+    status::Status,
     subscription::Subscription,
 };
 
@@ -273,6 +274,10 @@ impl<'a> Seller<'a> {
             (None, _) if plan.prices.is_empty() => Way::Said("What everybody has without a subscription."),
             (None, _) => Way::Said("Not sold this way."),
             (Some(_), _) if !may_change => Way::Said("Ask somebody with a billing role."),
+            // None of these can be changed, and the page of a change would only lead back.
+            (Some(_), Some(row)) if row.status == Status::Incomplete => Way::Said("Finish the payment of yours first."),
+            (Some(_), Some(row)) if row.status == Status::Unpaid => Way::Said("Pay what is due first."),
+            (Some(_), Some(row)) if row.status == Status::Paused => Way::Said("Resume what you have first."),
             (Some(_), Some(row)) => {
                 let pairs = [
                     ("subscription", row.id.as_str()),

@@ -91,3 +91,15 @@ fn what_is_not_sold_in_the_usual_currency_is_sold_in_its_own() {
     let page = PricingPage::of(frame("Plans"), &settings, &catalog(), None, &Look::default()).render().unwrap();
     assert!(page.contains("Choose Starter") && !page.contains("Not sold this way"), "{page}");
 }
+
+#[test]
+fn plans_lead_to_no_change_that_is_impossible() {
+    for (state, words) in [
+        ("incomplete", "Finish the payment of yours first."),
+        ("unpaid", "Pay what is due first."),
+        ("paused", "Resume what you have first."),
+    ] {
+        let (_, page) = all().into_iter().find(|(name, _)| name == &format!("pricing: {state}")).unwrap();
+        assert!(page.contains(words) && !page.contains("/billing/change"), "{state}: {page}");
+    }
+}
