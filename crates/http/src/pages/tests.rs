@@ -103,3 +103,23 @@ fn plans_lead_to_no_change_that_is_impossible() {
         assert!(page.contains(words) && !page.contains("/billing/change"), "{state}: {page}");
     }
 }
+
+#[test]
+fn nobody_is_told_that_something_is_paid_for_that_is_not() {
+    let pages = all();
+    let page = |wanted: &str| &pages.iter().find(|(name, _)| name == wanted).unwrap().1;
+    for (name, words) in [
+        ("cancel: active", "What is paid for stays until 1 April 2026."),
+        ("cancel: past due", "A payment is due. What it includes stays open until 15 March 2026."),
+        ("cancel: unpaid", "What it includes is closed already."),
+        ("cancel: trial", "The trial goes on until 1 April 2026"),
+        ("billing: active", "<dt>Paid period</dt>"),
+        ("billing: past_due in grace", "<dt>Period</dt>"),
+        ("billing: unpaid", "<dt>Period</dt>"),
+    ] {
+        let page = page(name);
+        assert!(page.contains(words), "{name}: {page}");
+        let paid = page.contains("paid for stays") || page.contains("Paid period");
+        assert_eq!(paid, name.ends_with("active"), "{name}: {page}");
+    }
+}

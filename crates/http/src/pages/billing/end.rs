@@ -4,7 +4,13 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use http::Uri;
 use tollkeeper::{Action, Overview};
-use tollkeeper_core::{catalog::Catalog, status::Status, subscription::Subscription, time::Timestamp};
+use tollkeeper_core::{
+    catalog::Catalog,
+    gate::{Access, access},
+    status::Status,
+    subscription::Subscription,
+    time::Timestamp,
+};
 
 use super::change::row;
 use crate::{
@@ -25,7 +31,9 @@ pub(crate) struct CancelPage {
     pub(crate) frame: Frame,
     pub(crate) id: String,
     pub(crate) title: String,
-    /// Until when it stays, where that is known.
+    /// Until when what it includes stays, in words.
+    pub(crate) stays: String,
+    /// When it ends by itself, where that is known.
     pub(crate) until: Option<String>,
     pub(crate) in_trial: bool,
     /// What is gone then.
@@ -57,7 +65,7 @@ pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, uri: Uri
         None => Ok(see_other("/billing")),
         Some(row) => {
             let frame = Frame::new(&app, "Cancel", Here::Billing, Some(visitor.person(&app).await?));
-            page(&CancelPage::of(frame, row, &app.engine.catalog()))
+            page(&CancelPage::of(frame, row, &app.engine.catalog(), app.engine.now()))
         }
     }
 }
@@ -80,7 +88,7 @@ fn named<'a>(overview: &'a Overview, uri: &Uri) -> Option<&'a Subscription> {
 }
 
 impl CancelPage {
-    pub(crate) fn of(frame: Frame, row: &Subscription, catalog: &Catalog) -> Self {
+    pub(crate) fn of(frame: Frame, row: &Subscription, catalog: &Catalog, now: Timestamp) -> Self {
         let plan = row.plan.as_ref().and_then(|name| catalog.plan(name));
         let default = catalog.default_plan();
         let kept: Vec<_> = default.map(words::grants).unwrap_or_default();
@@ -89,12 +97,31 @@ impl CancelPage {
             frame,
             id: row.id.to_string(),
             title: words::plan_title(catalog, row.plan.as_ref()),
+            stays: stays(row, until, access(row, catalog.policy(), now)),
             until: until.map(words::date),
             in_trial: row.status == Status::InTrial,
             lost: plan.map(words::grants).unwrap_or_default().into_iter().filter(|line| !kept.contains(line)).collect(),
             left: default.map(|plan| format!("{}: {}", plan.title, kept.join(", "))),
             drops: row.scheduled.is_some(),
         }
+    }
+}
+
+/// What stays until a row that is cancelled ends, at `end` as far as that is known. Not every period is paid for.
+fn stays(row: &Subscription, end: Option<Timestamp>, access: Access) -> String {
+    match (access.granted, row.status, end) {
+        (false, ..) => "What it includes is closed already.".to_owned(),
+        (true, Status::InTrial, Some(end)) => {
+            format!("The trial goes on until {}, and nothing is charged after it.", words::date(end))
+        }
+        (true, Status::PastDue, end) => match access.until.into_iter().chain(end).min() {
+            Some(at) => format!("A payment is due. What it includes stays open until {}.", words::date(at)),
+            None => "A payment is due. What it includes stays open for now.".to_owned(),
+        },
+        (true, _, Some(end)) => {
+            format!("What is paid for stays until {}. Nothing is charged after that.", words::date(end))
+        }
+        (true, _, None) => "What is paid for stays to the end of its period.".to_owned(),
     }
 }
 

@@ -215,7 +215,8 @@ impl Desk<'_> {
             && row.status != Status::InTrial
             && let Some((start, end)) = row.period_start.zip(row.period_end)
         {
-            fact("Paid period", words::span(start, end));
+            let is_paid = matches!(row.status, Status::Active | Status::NonRenewing);
+            fact(if is_paid { "Paid period" } else { "Period" }, words::span(start, end));
         }
         let addons: Vec<_> = row
             .items

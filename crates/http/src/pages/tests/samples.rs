@@ -414,9 +414,11 @@ pub(super) fn all() -> Vec<(String, String)> {
         ("active", running(Status::Active)),
         ("no period", with(Status::PastDue, |row| row.period_end = None)),
         ("trial", with(Status::InTrial, |row| row.trial_end = row.period_end)),
+        ("past due", with(Status::PastDue, |row| row.grace_until = Some(at("2026-03-15T00:00:00Z")))),
+        ("unpaid", running(Status::Unpaid)),
         ("hostile", with(Status::Active, |row| row.plan = Some(HOSTILE.into()))),
     ] {
-        add(format!("cancel: {name}"), &CancelPage::of(frame("Cancel"), &row, &catalog()));
+        add(format!("cancel: {name}"), &CancelPage::of(frame("Cancel"), &row, &catalog(), now()));
         add(format!("pause: {name}"), &PausePage::of(frame("Pause"), &row, &catalog(), now()));
     }
     add("invoices".into(), &InvoicesPage::of(frame("Invoices"), &invoices(), true));
