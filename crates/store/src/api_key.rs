@@ -116,6 +116,32 @@ pub async fn find(c: C<'_>, hash: &Hash) -> Result<Option<ApiKey>, Error> {
     row.map(Row::read).transpose()
 }
 
+/// Reads a key by its id, with its hash; the revoked ones too.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn get(mut c: C<'_>, id: &str) -> Result<Option<(ApiKey, Hash)>, Error> {
+    row! { struct Hashed { hash: Vec<u8> } }
+    let hashed: Option<Hashed> = sql!(
+        c.again(),
+        opt Hashed,
+        "
+        SELECT hash
+        FROM api_key
+        WHERE id = $1",
+        id
+    )?;
+    let Some(hashed) = hashed else { return Ok(None) };
+    let corrupt = |bytes: Vec<u8>| Error::Corrupt {
+        table: "api_key",
+        column: "hash",
+        id: id.to_owned(),
+        problem: format!("has {} bytes", bytes.len()),
+    };
+    let hash: Hash = hashed.hash.try_into().map_err(corrupt)?;
+    Ok(find(c, &hash).await?.map(|key| (key, hash)))
+}
+
 /// Every key, the oldest first; the revoked ones too.
 ///
 /// # Errors

@@ -375,6 +375,73 @@ pub(crate) async fn pending(
     })
 }
 
+/// Reads what [`inbox::about`] reads, in no order: of each subject the newest of what waits and of what does not.
+pub(crate) async fn about(c: C<'_>, subjects: &[(&Source, &str)], limit: i64) -> Result<Vec<inbox::Row>, Error> {
+    Ok(match c {
+        _ if subjects.is_empty() => Vec::new(),
+        C::Lite(c) => {
+            let half = |condition: &str| {
+                format!(
+                    "
+                    SELECT *
+                    FROM (
+                        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, x'' AS body,
+                        state, why, attempts, next_attempt_at, last_error
+                        FROM inbox
+                        WHERE source = ?
+                          AND subject = ?
+                          AND {condition}
+                        ORDER BY received_at DESC
+                        LIMIT ? + 0
+                    )"
+                )
+            };
+            let halves = [half("state = 'pending'"), half("state <> 'pending'")].join(" UNION ALL ");
+            let text = vec![halves; subjects.len()].join(" UNION ALL ");
+            let mut query = sqlx::query_as::<_, inbox::Row>(sqlx::AssertSqlSafe(text));
+            for (source, subject) in subjects.iter().flat_map(|both| [both, both]) {
+                query = query.bind(source.as_str()).bind(*subject).bind(limit);
+            }
+            query.fetch_all(c).await?
+        }
+        C::Pg(c) => {
+            sqlx::query_as::<_, inbox::Row>(
+                "
+                SELECT about.*
+                FROM UNNEST($1, $2) AS wanted (source, subject),
+                LATERAL (
+                    (
+                        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, ''::bytea AS body,
+                        state, why, attempts, next_attempt_at, last_error
+                        FROM inbox
+                        WHERE source = wanted.source
+                          AND subject = wanted.subject
+                          AND state = 'pending'
+                        ORDER BY received_at DESC
+                        LIMIT $3 + 0
+                    )
+                    UNION ALL
+                    (
+                        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, ''::bytea AS body,
+                        state, why, attempts, next_attempt_at, last_error
+                        FROM inbox
+                        WHERE source = wanted.source
+                          AND subject = wanted.subject
+                          AND state <> 'pending'
+                        ORDER BY received_at DESC
+                        LIMIT $3 + 0
+                    )
+                ) AS about",
+            )
+            .bind(subjects.iter().map(|(source, _)| source.as_str()).collect::<Vec<_>>())
+            .bind(subjects.iter().map(|(_, subject)| *subject).collect::<Vec<_>>())
+            .bind(limit)
+            .fetch_all(c)
+            .await?
+        }
+    })
+}
+
 /// Tells other processes something when the transaction commits. On SQLite there are none.
 pub(crate) async fn tell(c: C<'_>, channel: Channel, payload: &str) -> Result<(), Error> {
     match c {

@@ -114,3 +114,30 @@ pub async fn list(
     )?;
     rows.into_iter().map(Row::read).collect()
 }
+
+/// Reads at most `limit` decisions about an organization, the newest first, those before `before_seq`.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn newest(
+    c: C<'_>,
+    organization: &OrganizationId,
+    before_seq: i64,
+    limit: i64,
+) -> Result<Vec<HistoryRow>, Error> {
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row,
+        "
+        SELECT organization_id, seq, at, cause, cause_id, subscription_id, before, after, why
+        FROM history
+        WHERE organization_id = $1
+          AND seq < $2
+        ORDER BY seq DESC
+        LIMIT $3 + 0",
+        organization.as_str(),
+        before_seq,
+        limit
+    )?;
+    rows.into_iter().map(Row::read).collect()
+}

@@ -34,6 +34,7 @@ pub mod member;
 pub mod notice;
 pub mod organization;
 pub mod outbox;
+pub mod search;
 pub mod session;
 pub mod subscription;
 

@@ -171,3 +171,23 @@ pub async fn list(c: C<'_>, organization: &OrganizationId) -> Result<Vec<Member>
     )?;
     rows.into_iter().map(Row::read).collect()
 }
+
+/// At most `limit` members of an organization by e-mail, the leavers too.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn first(c: C<'_>, organization: &OrganizationId, limit: i64) -> Result<Vec<Member>, Error> {
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row,
+        "
+        SELECT organization_id, holder, ids, since
+        FROM member
+        WHERE organization_id = $1
+        ORDER BY holder
+        LIMIT $2 + 0",
+        organization.as_str(),
+        limit
+    )?;
+    rows.into_iter().map(Row::read).collect()
+}

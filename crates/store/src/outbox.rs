@@ -336,6 +336,29 @@ pub async fn list(c: C<'_>, organization: &OrganizationId) -> Result<Vec<OutboxR
     rows.into_iter().map(Row::read).collect()
 }
 
+/// What decisions of an organization owed, from the one numbered `first` to the one numbered `last`, in order of delivery,
+/// then by sink.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn between(c: C<'_>, organization: &OrganizationId, first: i64, last: i64) -> Result<Vec<OutboxRow>, Error> {
+    let rows: Vec<Row> = sql!(
+        c,
+        all Row,
+        "
+        SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
+        FROM outbox
+        WHERE organization_id = $1
+          AND seq >= $2
+          AND seq <= $3
+        ORDER BY seq, position, sink",
+        organization.as_str(),
+        first,
+        last
+    )?;
+    rows.into_iter().map(Row::read).collect()
+}
+
 /// How many effects wait for delivery.
 ///
 /// # Errors

@@ -24,6 +24,10 @@ CREATE TABLE organization (
     CONSTRAINT organization_pkey PRIMARY KEY (id)
 );
 
+-- What a person remembers of an organization, and the newest ones.
+CREATE INDEX organization_external_id ON organization (external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX organization_created ON organization (created_at);
+
 CREATE TABLE customer (
     organization_id      text COLLATE "C" NOT NULL,
     provider             text             NOT NULL,
@@ -141,6 +145,8 @@ CREATE TABLE member (
     CONSTRAINT member_pkey PRIMARY KEY (organization_id, holder)
 );
 
+CREATE INDEX member_by_holder ON member (holder);
+
 -- The event comes first in the key: a list of events is found one by one, whatever a plan thinks of the sources.
 -- The body comes last, as in the other engine, where that matters.
 CREATE TABLE inbox (
@@ -164,6 +170,8 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_pending ON inbox (source, subject, received_at, next_attempt_at, state) WHERE state = 'pending';
 CREATE INDEX inbox_received ON inbox (received_at);
 CREATE INDEX inbox_closed ON inbox (state, received_at, source) WHERE state <> 'pending';
+-- Not of what waits: whoever delivers waits for the indexes of that.
+CREATE INDEX inbox_about ON inbox (subject, received_at) WHERE state <> 'pending';
 
 CREATE TABLE outbox (
     organization_id text COLLATE "C" NOT NULL,

@@ -24,6 +24,10 @@ CREATE TABLE organization (
     CONSTRAINT organization_had_trial CHECK (had_trial IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
+-- What a person remembers of an organization, and the newest ones.
+CREATE INDEX organization_external_id ON organization (external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX organization_created ON organization (created_at);
+
 CREATE TABLE customer (
     organization_id      TEXT NOT NULL,
     provider             TEXT NOT NULL,
@@ -143,6 +147,8 @@ CREATE TABLE member (
     CONSTRAINT member_pkey PRIMARY KEY (organization_id, holder)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX member_by_holder ON member (holder);
+
 -- The event comes first in the key: a list of events is found one by one, whatever a plan thinks of the sources.
 -- The body comes last: what stands behind it would be read through all of it.
 CREATE TABLE inbox (
@@ -166,6 +172,8 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_pending ON inbox (source, subject, received_at, next_attempt_at, state) WHERE state = 'pending';
 CREATE INDEX inbox_received ON inbox (received_at);
 CREATE INDEX inbox_closed ON inbox (state, received_at, source) WHERE state <> 'pending';
+-- Not of what waits: whoever delivers waits for the indexes of that.
+CREATE INDEX inbox_about ON inbox (subject, received_at) WHERE state <> 'pending';
 
 CREATE TABLE outbox (
     organization_id TEXT    NOT NULL,

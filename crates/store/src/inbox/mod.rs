@@ -14,7 +14,7 @@ use crate::{
     value::{At, at, instant},
 };
 
-pub use operator::{Filter, Replay, arrived, counts, get, list, replay, replay_all};
+pub use operator::{Filter, Replay, Trouble, about, arrived, counts, get, list, replay, replay_all, senders, troubles};
 pub use writer::{Delivery, Put, Writer};
 
 /// Rows in one statement: SQLite takes 32 766 values.

@@ -6,7 +6,7 @@ use tollkeeper_core::{
 };
 
 use super::{InboxRow, InboxState, Row};
-use crate::{C, Error, Tx, value::At};
+use crate::{C, Error, Tx, dialect, value::At};
 
 /// Makes a closed delivery pending again, with all its tries before it; `false` when it is pending or not there.
 ///
@@ -103,7 +103,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
-pub async fn list(c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>, Error> {
+pub async fn list(mut c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>, Error> {
     let before = At(filter.before.unwrap_or(MachineTime::from_micros(i64::MAX)));
     let source = filter.source.as_ref().map_or("", Source::as_str);
     let subject = filter.subject.as_deref().unwrap_or_default();
@@ -112,7 +112,7 @@ pub async fn list(c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>
     macro_rules! select {
         ($condition:literal) => {
             sql!(
-                c,
+                c.again(),
                 all Row,
                 concat!(
                     "
@@ -133,11 +133,22 @@ pub async fn list(c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<InboxRow>
             )?
         };
     }
-    let rows: Vec<Row> = match filter.state {
-        None => select!("$1 = ''"),
-        Some(InboxState::Pending) => select!("state = 'pending' AND $1 = 'pending'"),
-        Some(InboxState::Done | InboxState::Ignored | InboxState::Dead) => select!("state <> 'pending' AND state = $1"),
+    let mut rows: Vec<Row> = match (filter.state, &filter.subject) {
+        (None, None) => select!("$1 = ''"),
+        (None, Some(_)) => select!("state <> 'pending' AND subject = $4 AND $1 = ''"),
+        (Some(InboxState::Pending), _) => select!("state = 'pending' AND $1 = 'pending'"),
+        (Some(InboxState::Done | InboxState::Ignored | InboxState::Dead), None) => {
+            select!("state <> 'pending' AND state = $1")
+        }
+        (Some(InboxState::Done | InboxState::Ignored | InboxState::Dead), Some(_)) => {
+            select!("state <> 'pending' AND subject = $4 AND state = $1")
+        }
     };
+    if (filter.state, filter.subject.is_some()) == (None, true) {
+        // The half that waits has an index of its own.
+        rows.extend(select!("state = 'pending' AND $1 = ''"));
+        return newest(rows, limit);
+    }
     rows.into_iter().map(Row::read).collect()
 }
 
@@ -159,6 +170,86 @@ pub async fn arrived(c: C<'_>, from: MachineTime, limit: i64) -> Result<Vec<Inbo
         limit
     )?;
     rows.into_iter().map(Row::read).collect()
+}
+
+/// The newest `limit` of several lists.
+fn newest(rows: Vec<Row>, limit: i64) -> Result<Vec<InboxRow>, Error> {
+    let mut rows: Vec<InboxRow> = rows.into_iter().map(Row::read).collect::<Result<_, _>>()?;
+    rows.sort_by(|a, b| {
+        b.received_at.cmp(&a.received_at).then_with(|| (&a.source, &a.event_id).cmp(&(&b.source, &b.event_id)))
+    });
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(rows)
+}
+
+/// The newest `limit` deliveries about any of some subjects, without their bodies. Every subject costs a look into the
+/// indexes; SQLite takes 200 at most.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn about(c: C<'_>, subjects: &[(&Source, &str)], limit: i64) -> Result<Vec<InboxRow>, Error> {
+    newest(dialect::about(c, subjects, limit).await?, limit)
+}
+
+/// Who sent deliveries with these ids; one may be several senders'.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn senders(c: C<'_>, ids: &[&str]) -> Result<Vec<(EventId, Source)>, Error> {
+    row! { struct Sent { event_id: String, source: String } }
+    let rows: Vec<Sent> = sql!(
+        c,
+        all Sent among ids,
+        "
+        SELECT event_id, source
+        FROM inbox
+        WHERE event_id",
+        "ORDER BY event_id, source"
+    )?;
+    Ok(rows.into_iter().map(|row| (row.event_id.into(), row.source.into())).collect())
+}
+
+/// What a person should look at: how many deliveries of a sender were given up, and how many wait after a try that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Who sent them.
+    pub source: Source,
+    /// Given up.
+    pub dead: i64,
+    /// To be tried again.
+    pub failing: i64,
+}
+
+/// Counts what was given up and what fails, by sender; one without either is not named. Looks at what waits, and at
+/// nothing that was settled.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn troubles(c: C<'_>) -> Result<Vec<Trouble>, Error> {
+    row! { struct Count { source: String, dead: i64, failing: i64 } }
+    let rows: Vec<Count> = sql!(
+        c,
+        all Count,
+        "
+        SELECT source, CAST(SUM(dead) AS bigint) AS dead, CAST(SUM(failing) AS bigint) AS failing
+        FROM (
+            SELECT source, COUNT(*) AS dead, 0 AS failing
+            FROM inbox
+            WHERE state <> 'pending'
+              AND state = 'dead'
+            GROUP BY source
+            UNION ALL
+            SELECT source, 0 AS dead, COUNT(*) AS failing
+            FROM inbox
+            WHERE state = 'pending'
+              AND attempts > 0
+            GROUP BY source
+        ) AS counted
+        GROUP BY source
+        ORDER BY source"
+    )?;
+    let read = |row: Count| Trouble { source: row.source.into(), dead: row.dead, failing: row.failing };
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// How many deliveries stand where; a source and state without any is not named.

@@ -79,6 +79,18 @@ both_engines! {
         assert_eq!(history[1].before, Some(serde_json::to_value(&row).unwrap()));
         assert_eq!(history::list(db.db().read().await.unwrap().c(), &"org_1".into(), 8, 1).await.unwrap(), history[1..]);
 
+        let mut conn = db.db().read().await.unwrap();
+        let mut newest = history.clone();
+        newest.reverse();
+        assert_eq!(history::newest(conn.c(), &"org_1".into(), i64::MAX, 10).await.unwrap(), newest);
+        assert_eq!(history::newest(conn.c(), &"org_1".into(), 9, 10).await.unwrap(), history[..1]);
+        assert_eq!(history::newest(conn.c(), &"org_1".into(), i64::MAX, 1).await.unwrap(), history[1..]);
+        let owed = outbox::list(conn.c(), &"org_1".into()).await.unwrap();
+        assert_eq!(outbox::between(conn.c(), &"org_1".into(), 8, 9).await.unwrap(), owed);
+        assert_eq!(outbox::between(conn.c(), &"org_1".into(), 9, 9).await.unwrap(), []);
+        assert_eq!(outbox::between(conn.c(), &"org_2".into(), 8, 9).await.unwrap(), []);
+        drop(conn);
+
         let mut gone = sample::transition(&after, None, &[]);
         gone.after.customers.clear();
         assert_eq!(save(db.db(), &after, &gone).await.unwrap(), Saved::Written { seq: 10 });

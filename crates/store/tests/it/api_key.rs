@@ -35,6 +35,9 @@ both_engines! {
         assert_eq!(api_key::find(conn.c(), &[3; 32]).await.unwrap(), None);
         assert_eq!(api_key::list(conn.c()).await.unwrap(), [kept(first.clone()), kept(second)], "the oldest first");
 
+        assert_eq!(api_key::get(conn.c(), "key_b").await.unwrap(), Some((kept(first.clone()), [1; 32])));
+        assert_eq!(api_key::get(conn.c(), "key_c").await.unwrap(), None);
+
         let touch = |at| db.db().write(move |tx| Box::pin(async move { api_key::touch(tx, "key_b", sample::machine(at)).await }));
         for at in [30, 40, 35] {
             touch(at).await.unwrap();

@@ -15,4 +15,5 @@ mod reruns;
 mod rows;
 mod sample;
 mod schema;
+mod search;
 mod session;

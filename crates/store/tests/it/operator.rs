@@ -64,6 +64,65 @@ both_engines! {
         assert_eq!(replay(db.db(), theirs).await, (1, "dead pending pending pending pending pending".into()));
     }
 
+    async fn deliveries_about_some_subjects_are_read(db: TestDb) {
+        fill(&db).await;
+        crate::inbox::put(db.db(), vec![delivery("ev_7", "subscription:b", 7), delivery("ev_8", "customer:c", 8)]).await;
+        let mut conn = db.db().read().await.unwrap();
+        let [chargebee, stripe] = &["chargebee".into(), "stripe".into()];
+        let mut about = async |subjects: &[(&tollkeeper_core::ids::Source, &str)], limit| {
+            let rows = inbox::about(conn.c(), subjects, limit).await.unwrap();
+            assert!(rows.iter().all(|row| row.body.is_empty()));
+            rows.iter().map(|row| row.event_id.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let (a, b, c) = ("subscription:a", "subscription:b", "customer:c");
+        assert_eq!(about(&[(chargebee, a)], 10).await, ["ev_5", "ev_4", "ev_3", "ev_2", "ev_1"]);
+        assert_eq!(about(&[(chargebee, a)], 2).await, ["ev_5", "ev_4"]);
+        assert_eq!(about(&[(chargebee, a), (stripe, a), (chargebee, c)], 3).await, ["ev_8", "ev_6", "ev_5"]);
+        assert_eq!(about(&[(stripe, b)], 10).await, Vec::<String>::new());
+        assert_eq!(about(&[], 10).await, Vec::<String>::new());
+        let many: Vec<_> = (0..200).map(|number| format!("subscription:{number}")).chain([b.to_owned()]).collect();
+        let many: Vec<_> = many.iter().skip(1).map(|subject| (chargebee, subject.as_str())).collect();
+        assert_eq!(about(&many, 10).await, ["ev_7"]);
+    }
+
+    async fn who_sent_a_delivery_is_found_by_its_id(db: TestDb) {
+        fill(&db).await;
+        let twice = tollkeeper_store::inbox::Delivery { source: "stripe".into(), ..delivery("ev_1", "customer:c", 9) };
+        crate::inbox::put(db.db(), vec![twice]).await;
+        let mut conn = db.db().read().await.unwrap();
+        let found = inbox::senders(conn.c(), &["ev_6", "ev_1", "ev_9", "ev_1"]).await.unwrap();
+        let found: Vec<_> = found.iter().map(|(event, source)| (event.as_str(), source.as_str())).collect();
+        assert_eq!(found, [("ev_1", "chargebee"), ("ev_1", "stripe"), ("ev_6", "stripe")]);
+        assert_eq!(inbox::senders(conn.c(), &[]).await.unwrap(), []);
+    }
+
+    async fn a_subject_is_listed_in_every_state(db: TestDb) {
+        fill(&db).await;
+        crate::inbox::put(db.db(), vec![delivery("ev_7", "subscription:b", 7)]).await;
+        let mut conn = db.db().read().await.unwrap();
+        let mut list = async |state, subject: &str, limit| {
+            let filter = Filter { state, subject: Some(subject.into()), ..Filter::default() };
+            let rows = inbox::list(conn.c(), &filter, limit).await.unwrap();
+            rows.iter().map(|row| row.event_id.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let a = "subscription:a";
+        assert_eq!(list(None, a, 10).await, ["ev_6", "ev_5", "ev_4", "ev_3", "ev_2", "ev_1"]);
+        assert_eq!(list(None, a, 2).await, ["ev_6", "ev_5"]);
+        assert_eq!(list(None, "subscription:b", 10).await, ["ev_7"]);
+        assert_eq!(list(Some(InboxState::Pending), a, 10).await, ["ev_5"]);
+        assert_eq!(list(Some(InboxState::Dead), a, 10).await, ["ev_6", "ev_4", "ev_1"]);
+        assert_eq!(list(Some(InboxState::Dead), "subscription:b", 10).await, Vec::<String>::new());
+    }
+
+    async fn what_needs_a_person_is_counted(db: TestDb) {
+        assert_eq!(inbox::troubles(db.db().read().await.unwrap().c()).await.unwrap(), []);
+        fill(&db).await;
+        crate::inbox::put(db.db(), vec![delivery("ev_7", "subscription:b", 7)]).await;
+        let troubles = inbox::troubles(db.db().read().await.unwrap().c()).await.unwrap();
+        let troubles: Vec<_> = troubles.iter().map(|it| (it.source.as_str(), it.dead, it.failing)).collect();
+        assert_eq!(troubles, [("chargebee", 2, 1), ("stripe", 1, 0)]);
+    }
+
     async fn deliveries_are_counted_by_source_and_state(db: TestDb) {
         assert_eq!(inbox::counts(db.db().read().await.unwrap().c()).await.unwrap(), []);
         fill(&db).await;

@@ -1,0 +1,98 @@
+//! Finding organizations by what a person remembers of them.
+
+use tollkeeper_core::{member::MemberChange, organization::Organization};
+use tollkeeper_store::{Db, member, organization, search};
+use tollkeeper_testkit::both_engines;
+
+use crate::sample;
+
+async fn add(db: &Db, id: &str, name: &str, external: Option<&str>, created: i64) {
+    let row = &Organization {
+        display_name: name.into(),
+        external_id: external.map(Into::into),
+        email: Some(format!("Billing@{id}.test")),
+        created_at: sample::at(created),
+        ..sample::organization(id)
+    };
+    assert!(db.write(|tx| Box::pin(async move { organization::insert(tx, row).await })).await.unwrap());
+}
+
+async fn join(db: &Db, organization: &str, email: &str) {
+    let change = &MemberChange {
+        organization_id: organization.into(),
+        user_id: format!("usr_{email}").as_str().into(),
+        email: Some(email.into()),
+        active: true,
+        occurred_at: sample::at(1),
+    };
+    db.write(|tx| Box::pin(async move { member::apply(tx, change).await })).await.unwrap();
+}
+
+async fn fill(db: &Db) {
+    add(db, "org_1", "Acme", Some("acme"), 10).await;
+    add(db, "org_11", "ACME Labs", None, 30).await;
+    add(db, "org_2", "Bolt 100%_!", Some("org_1-of-us"), 20).await;
+    add(db, "org_3", "Café", None, 20).await;
+    add(db, "\u{fffd}_4", "", None, 5).await;
+    for (id, email) in [("org_3", "Ann@Example.com"), ("org_1", "ann@example.com"), ("org_1", "annie@example.com")] {
+        join(db, id, email).await;
+    }
+}
+
+async fn found(db: &Db, text: &str, limit: i64) -> Vec<String> {
+    let rows = search::organizations(db.read().await.unwrap().c(), text, limit).await.unwrap();
+    rows.into_iter().map(|row| row.id.into_string()).collect()
+}
+
+both_engines! {
+    async fn an_organization_is_found_by_what_one_remembers(db: TestDb) {
+        fill(db.db()).await;
+        for (text, wanted) in [
+            ("org_1", &["org_1", "org_11", "org_2"][..]),
+            (" org_11 ", &["org_11"]),
+            ("org_", &["org_1", "org_11", "org_2", "org_3"]),
+            ("ORG_1", &[]),
+            ("\u{fffd}", &["\u{fffd}_4"]),
+            ("acme", &["org_1", "org_11"]),
+            ("cme l", &["org_11"]),
+            ("Café", &["org_3"]),
+            ("CAF", &["org_3"]),
+            ("ANN@example.com", &["org_1", "org_3"]),
+            ("ann@", &[]),
+            ("billing@ORG_2.test", &["org_2"]),
+            ("0%_!", &["org_2"]),
+            ("%", &["org_2"]),
+            ("_", &["org_2"]),
+            ("!", &["org_2"]),
+            ("'; DROP TABLE organization", &[]),
+            ("", &[]),
+            ("  ", &[]),
+        ] {
+            assert_eq!(found(db.db(), text, 10).await, wanted, "{text}");
+        }
+        assert_eq!(found(db.db(), "org_", 2).await, ["org_1", "org_11"]);
+        assert_eq!(found(db.db(), "acme", 1).await, ["org_1"]);
+    }
+
+    async fn what_is_found_is_whole(db: TestDb) {
+        let row = sample::add_organization(db.db(), "org_1").await;
+        let mut conn = db.db().read().await.unwrap();
+        assert_eq!(search::organizations(conn.c(), "org_1", 1).await.unwrap(), [row.clone()]);
+        assert_eq!(search::newest(conn.c(), 1).await.unwrap(), [row]);
+    }
+
+    async fn the_newest_come_first(db: TestDb) {
+        fill(db.db()).await;
+        let mut conn = db.db().read().await.unwrap();
+        let rows = search::newest(conn.c(), 3).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["org_11", "org_2", "org_3"]);
+    }
+
+    async fn of_many_members_the_first_are_read(db: TestDb) {
+        fill(db.db()).await;
+        let mut conn = db.db().read().await.unwrap();
+        let all = member::list(conn.c(), &"org_1".into()).await.unwrap();
+        assert_eq!(member::first(conn.c(), &"org_1".into(), 10).await.unwrap(), all);
+        assert_eq!(member::first(conn.c(), &"org_1".into(), 1).await.unwrap(), all[..1]);
+    }
+}
