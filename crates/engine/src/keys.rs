@@ -13,7 +13,8 @@ use tollkeeper_core::{
     ports::AuthError,
     time::MachineTime,
 };
-use tollkeeper_store::api_key::{self, ApiKey, Hash, NewKey};
+pub(crate) use tollkeeper_store::api_key::Hash;
+use tollkeeper_store::api_key::{self, ApiKey, NewKey};
 
 use crate::{
     Actor, Error, Tollkeeper,
@@ -130,7 +131,7 @@ impl Key {
         }
     }
 
-    fn of(row: ApiKey) -> Self {
+    pub(crate) fn of(row: ApiKey) -> Self {
         Self {
             scopes: row.scopes.iter().filter_map(|word| Scope::parse(word)).collect(),
             id: row.id,
@@ -298,6 +299,6 @@ impl Tollkeeper {
 }
 
 /// A key is random enough that one round is enough.
-fn hash_of(secret: &str) -> Hash {
+pub(crate) fn hash_of(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }

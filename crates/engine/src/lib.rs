@@ -68,6 +68,7 @@ mod change;
 mod changes;
 mod checkout;
 mod choice;
+mod console;
 mod contact;
 mod decide;
 mod deletion;
@@ -109,6 +110,7 @@ pub use change::{CancelRequest, Cancelled, PauseRequest, Preview, Restore, Updat
 pub use changes::{Changes, Heard};
 pub use checkout::Started;
 pub use choice::CreateRequest;
+pub use console::Story;
 pub use contact::ContactRequest;
 pub use error::Error;
 pub use failpoint::{PLACES, arm};
@@ -132,11 +134,13 @@ pub use sync::Landing;
 pub use tollkeeper_core::{
     catalog::{self, Catalog},
     gate::Decision,
-    ids, ports,
+    ids, organization, ports, subscription,
     time::{self, Clock},
 };
 pub use tollkeeper_store::{
     Db, Error as StoreFailure, Options as DbOptions, Schema,
     drift::Drift,
-    inbox::{Filter as DeliveryFilter, InboxRow as StoredDelivery, InboxState as DeliveryState, Replay},
+    history::HistoryRow as DecisionMade,
+    inbox::{Filter as DeliveryFilter, InboxRow as StoredDelivery, InboxState as DeliveryState, Replay, Trouble},
+    outbox::{OutboxRow as OwedEffect, OutboxState as OwedState},
 };

@@ -6,6 +6,7 @@ mod asks;
 mod catalog;
 mod changes;
 mod checkouts;
+mod console;
 mod currencies;
 mod customers;
 mod deletion;
