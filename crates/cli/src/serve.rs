@@ -114,6 +114,7 @@ pub(crate) fn http_config(config: &Config) -> tollkeeper_http::Config {
         version: env!("CARGO_PKG_VERSION"),
         operator_key: config.operator_key.clone(),
         limits: config.limits.clone(),
+        operators: config.operators.clone(),
         session_cookie: config.session_cookie.clone().unwrap_or(defaults.session_cookie),
         payment_required: config.payment_required.clone().map_or(defaults.payment_required, Into::into),
         ..defaults

@@ -21,6 +21,8 @@ pub fn is_cookie_name(name: &str) -> bool {
         && !lower.starts_with("__host-")
         && !lower.starts_with("__secure-")
 }
+/// The cookie of the console.
+const CONSOLE: &str = "tollkeeper_console";
 
 /// The names of our cookies on this site.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(crate) struct Cookies {
     session: String,
     /// A sign-in under way.
     flow: String,
+    /// Who showed a key to the console.
+    console: String,
     is_secure: bool,
 }
 
@@ -49,6 +53,7 @@ impl Cookies {
             plain: session_cookie.to_owned(),
             session: format!("{prefix}{session_cookie}"),
             flow: format!("{prefix}{session_cookie}_flow"),
+            console: format!("{prefix}{CONSOLE}"),
             is_secure,
         }
     }
@@ -81,6 +86,20 @@ impl Cookies {
         self.set(&self.session, "", 0)
     }
 
+    /// What says that somebody showed a key to the console.
+    pub(crate) fn console<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        value(headers, &self.console)
+    }
+
+    /// Other sites cannot make a browser send it at all.
+    pub(crate) fn set_console(&self, cookie: &SessionCookie) -> HeaderValue {
+        self.write(&self.console, &cookie.value, cookie.lasts.as_secs(), "Strict")
+    }
+
+    pub(crate) fn clear_console(&self) -> HeaderValue {
+        self.write(&self.console, "", 0, "Strict")
+    }
+
     /// Both names, so that nobody is signed in any more.
     pub(crate) fn clear_all(&self) -> impl Iterator<Item = HeaderValue> {
         let plain = (self.plain != self.session).then(|| self.set(&self.plain, "", 0));
@@ -89,8 +108,12 @@ impl Cookies {
 
     /// Scripts cannot read it, and other sites can only make a browser send it by leading it here.
     fn set(&self, name: &str, value: &str, seconds: u64) -> HeaderValue {
+        self.write(name, value, seconds, "Lax")
+    }
+
+    fn write(&self, name: &str, value: &str, seconds: u64, same_site: &str) -> HeaderValue {
         let secure = if self.is_secure { "; Secure" } else { "" };
-        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
         HeaderValue::try_from(text).expect("names were checked, and what is sealed is visible")
     }
 }

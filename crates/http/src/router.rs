@@ -46,6 +46,8 @@ pub struct Config {
     pub session_cookie: String,
     /// Where the sandbox is that stands in for the providers; pages then say that this is a demo.
     pub sandbox: Option<String>,
+    /// E-mails of those who may use the console when they are signed in with one of these, verified.
+    pub operators: Vec<String>,
     /// The sentence of a gate that is closed because nobody paid for this.
     pub payment_required: Cow<'static, str>,
 }
@@ -59,6 +61,7 @@ impl Default for Config {
             operator_key: None,
             session_cookie: cookies::DEFAULT_NAME.to_owned(),
             sandbox: None,
+            operators: Vec::new(),
             payment_required: Cow::Borrowed("The plan of this organization does not include this"),
         }
     }
@@ -90,6 +93,8 @@ pub(crate) struct App {
     pub(crate) sign_ins: Buckets<IpAddr>,
     /// Ways back from one sign-in, by its state.
     pub(crate) sign_in_tries: Buckets<String>,
+    /// Keys shown to the console that are none, by address.
+    pub(crate) console_logins: Buckets<IpAddr>,
     pub(crate) cookies: Cookies,
     /// Streams of events that are open.
     pub(crate) streams: Streams,
@@ -122,6 +127,7 @@ pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
         failed_bearers: Buckets::new(limits.failed_bearers),
         sign_ins: Buckets::new(limits.sign_ins),
         sign_in_tries: Buckets::new(sign_in::TRIES),
+        console_logins: Buckets::new(pages::CONSOLE_TRIES),
         cookies: Cookies::new(&settings.app_url, &config.session_cookie),
         streams: Streams::new(limits.streams, limits.streams_each),
         jobs: Jobs::default(),

@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) limits: tollkeeper_http::Limits,
     pub(crate) payment_required: Option<String>,
     pub(crate) session_cookie: Option<String>,
+    /// E-mails of those who may use the console.
+    pub(crate) operators: Vec<String>,
 }
 
 /// The usual and the longest time between two reconciliations.
@@ -134,6 +136,7 @@ impl Config {
             }
             billing::keys_in_their_place(vars, problems);
             let http = http::read(&root, problems);
+            let operators = operators(&root, problems);
             root.done();
             Self {
                 listen: server.listen,
@@ -149,6 +152,7 @@ impl Config {
                 limits: http.limits,
                 payment_required: http.payment_required,
                 session_cookie: http.session_cookie,
+                operators,
             }
         };
         problems.finish(|| config)
@@ -194,6 +198,20 @@ fn secrets(vars: &Vars, problems: &Problems) -> Vec<SecretString> {
 fn default_currency(root: &Section<'_>, problems: &Problems) -> Option<Currency> {
     let text = root.text("default_currency")?;
     text.parse().map_err(|error| problems.add("default_currency", error)).ok()
+}
+
+/// Who may use the console, by e-mail.
+fn operators(root: &Section<'_>, problems: &Problems) -> Vec<String> {
+    let section = root.section("console");
+    let operators = section.texts("operators").unwrap_or_default();
+    for email in &operators {
+        let parts = email.trim().split_once('@');
+        if !parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty() && !domain.contains('@')) {
+            problems.add(section.path_of("operators"), format!("names `{email}`: e-mail addresses are wanted"));
+        }
+    }
+    section.done();
+    operators
 }
 
 /// `[reconcile] interval`; 0 turns it off.

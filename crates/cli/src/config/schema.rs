@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn every_setting_has_a_sentence_and_every_sentence_a_setting() {
         let (shape, sentences) = (Shape::of_any().0.into_inner(), sentences());
-        let tables = ["server", "identity", "policy", "dunning", "reconcile", "http", "providers"];
+        let tables = ["server", "identity", "policy", "dunning", "reconcile", "http", "providers", "console"];
         let tables =
             tables.map(str::to_owned).into_iter().chain(["chargebee", "stripe"].map(|it| format!("providers.{it}")));
         let tables: Vec<_> = tables.collect();

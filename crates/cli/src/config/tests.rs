@@ -404,6 +404,12 @@ fn a_wrong_value_is_named_with_what_is_wanted() {
             "http.failed_bearers.per_hour: is not a setting: burst, per_minute are",
         ),
         ("[http]\npayment_required = ' '", "http.payment_required: is not possible: 1 to 200 characters are"),
+        (
+            "[console]\noperators = ['ada@example.com', 'ada']",
+            "console.operators: names `ada`: e-mail addresses are wanted",
+        ),
+        ("[console]\noperators = [1]", "console.operators: is an integer: a list of texts is wanted"),
+        ("[console]\nroles = 1", "console.roles: is not a setting"),
         ("[http]\ntimeout = '1s'", "http.timeout: is not a setting"),
         (
             "[addons.more]\nprices = [{ provider = 'chargebee', id = 'm', interval = 'month', currency = 'USD', per_seat = true }]",

@@ -22,6 +22,7 @@ pub(crate) const RECONCILE: &str = "/admin/api/reconcile";
 #[rustfmt::skip]
 pub(crate) fn routes() -> Routes {
     Routes::default()
+        .get("/admin/api/organizations", organizations::find, is::find_organizations)
         .get("/admin/api/organizations/{id}", organizations::show, is::show_organization)
         .put("/admin/api/organizations/{id}", organizations::put, is::put_organization)
         .delete("/admin/api/organizations/{id}", organizations::delete, is::delete_organization)
@@ -69,13 +70,13 @@ impl FromRequestParts<Shared> for Operator {
 }
 
 /// An id in a path.
-fn named(id: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+pub(crate) fn named(id: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
     let Ok(Path(id)) = id else { return Err(not_text()) };
     checked(id)
 }
 
 /// Two ids in a path.
-fn both_named(ids: Result<Path<(String, String)>, PathRejection>) -> Result<(String, String), Problem> {
+pub(crate) fn both_named(ids: Result<Path<(String, String)>, PathRejection>) -> Result<(String, String), Problem> {
     let Ok(Path((one, two))) = ids else { return Err(not_text()) };
     Ok((checked(one)?, checked(two)?))
 }

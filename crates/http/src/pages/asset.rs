@@ -23,10 +23,11 @@ struct Asset {
     packed: Bytes,
 }
 
-static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
     [
         Asset::new("page.css", "text/css; charset=utf-8", include_str!("../../static/page.css")),
         Asset::new("docs.css", "text/css; charset=utf-8", include_str!("../../static/docs.css")),
+        Asset::new("console.css", "text/css; charset=utf-8", include_str!("../../static/console.css")),
         Asset::new("live.js", "text/javascript; charset=utf-8", include_str!("../../static/live.js")),
         Asset::new("htmx.js", "text/javascript; charset=utf-8", include_str!("../../static/htmx.min.js")),
         Asset::new("mark.svg", "image/svg+xml", include_str!("../../static/mark.svg")),

@@ -5,6 +5,7 @@
 
 pub(crate) mod asset;
 mod billing;
+mod console;
 mod frame;
 mod home;
 pub(crate) mod leave;
@@ -23,6 +24,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{problem::Problem, routes::Routes};
 
+pub(crate) use console::login::TRIES as CONSOLE_TRIES;
 pub(crate) use frame::is_for_a_person;
 pub(crate) use problem::page as problem_page;
 
@@ -47,6 +49,7 @@ pub(crate) fn routes() -> Routes {
         .file("/billing/portal", post(billing::act::portal))
         .file("/billing/contact", post(billing::act::contact))
         .page("/billing/invoices", "Invoices", get(billing::invoices::show))
+        .and(console::routes())
         .file("/static/{hash}/{name}", get(asset::serve))
 }
 

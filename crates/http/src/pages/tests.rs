@@ -1,5 +1,6 @@
 //! Every page in every state, rendered with sample values.
 
+mod console;
 mod look;
 mod samples;
 

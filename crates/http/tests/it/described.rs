@@ -81,7 +81,7 @@ fn check(method: &Method, path: &str, sent: &[u8], answer: &http::response::Part
     }
     let what = format!("{method} {path} answered {}: {}", answer.status, String::from_utf8_lossy(body));
     let Some((template, methods)) = path_of(path) else {
-        let known = ["/static/", "/billing/", "/auth/", "/openapi.json", "/llms.txt"]
+        let known = ["/static/", "/billing/", "/console/", "/auth/", "/openapi.json", "/llms.txt"]
             .iter()
             .any(|start| path.starts_with(start))
             || DOCUMENT["x-pages"].as_array().unwrap().iter().any(|page| page["path"] == path);

@@ -4,6 +4,7 @@
 
 mod admin;
 mod changes;
+mod console;
 mod described;
 mod description;
 mod edge;

@@ -10,6 +10,16 @@ use crate::{
     },
 };
 
+/// `GET /admin/api/organizations`
+pub(crate) fn find_organizations() -> Operation {
+    about("findOrganizations", "Find organizations")
+        .text("By an id or external id or its beginning, an id of a customer or subscription, a member's whole e-mail, or a piece of the name. Without a query, the newest.")
+        .query("query", text().up_to(NAME).says("What one has of it."))
+        .query("limit", limit())
+        .answers("Organizations", "The deleted ones too.")
+        .refuses(&["invalid_text", "invalid_value"])
+}
+
 /// `GET /admin/api/organizations/{id}`
 pub(crate) fn show_organization() -> Operation {
     about("getOrganization", "An organization")

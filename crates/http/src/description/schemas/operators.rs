@@ -13,6 +13,7 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
     vec![
         ("Account", account()),
         ("Organization", organization()),
+        ("Organizations", object().has("organizations", list(named("Organization")))),
         ("Customer", object().has("provider", text()).has("id", text().says("At the provider."))),
         ("PutOrganization", put_organization()),
         ("PutMember", open_object().has("email", text().up_to(NAME))),

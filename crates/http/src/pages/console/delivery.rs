@@ -1,0 +1,216 @@
+//! Deliveries: what arrived, what became of it, and working on it again.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    response::Response,
+};
+use http::{StatusCode, Uri};
+use tollkeeper::{
+    DeliveryFilter, DeliveryState, StoredDelivery,
+    ids::{EventId, Source},
+    ports::Subject,
+};
+
+use super::{Frame, News, Operator, Place, delivery_at, diff, organization_at, stamp};
+use crate::{
+    admin::both_named,
+    landing::see_other,
+    pages::{frame::with_query, page},
+    problem::Problem,
+    query,
+    router::Shared,
+};
+
+/// Rows of a page.
+const SHOWN: usize = 50;
+/// Bytes of a payload that are shown.
+const PAYLOAD: usize = 256 * 1024;
+
+/// A delivery in a list.
+pub(crate) struct Row {
+    pub(crate) href: String,
+    pub(crate) source: String,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) subject: String,
+    pub(crate) received: String,
+    pub(crate) state: &'static str,
+    pub(crate) tone: &'static str,
+    pub(crate) is_pending: bool,
+    pub(crate) why: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) attempts: i64,
+    pub(crate) seen: i64,
+}
+
+impl From<&StoredDelivery> for Row {
+    fn from(row: &StoredDelivery) -> Self {
+        Self {
+            href: delivery_at(row.source.as_str(), row.event_id.as_str()),
+            source: row.source.to_string(),
+            id: row.event_id.to_string(),
+            kind: row.event_type.clone(),
+            subject: row.subject.clone(),
+            received: stamp(row.received_at.as_micros()),
+            state: row.state.as_str(),
+            tone: match row.state {
+                DeliveryState::Done => "good",
+                DeliveryState::Dead => "bad",
+                DeliveryState::Pending if row.attempts > 0 => "warn",
+                DeliveryState::Pending | DeliveryState::Ignored => "",
+            },
+            is_pending: row.state == DeliveryState::Pending,
+            why: row.why.clone(),
+            // What went well in the end has an older failure that nobody needs to mend.
+            error: row.last_error.clone().filter(|_| row.state != DeliveryState::Done),
+            attempts: row.attempts,
+            seen: row.seen,
+        }
+    }
+}
+
+/// `/console/deliveries`
+#[derive(Template)]
+#[template(path = "console/deliveries.html")]
+pub(crate) struct DeliveriesPage {
+    pub(crate) frame: Frame,
+    pub(crate) states: [&'static str; 4],
+    pub(crate) state: String,
+    pub(crate) sources: Vec<String>,
+    pub(crate) source: String,
+    pub(crate) subject: String,
+    pub(crate) is_filtered: bool,
+    pub(crate) deliveries: Vec<Row>,
+    pub(crate) older: Option<String>,
+}
+
+impl DeliveriesPage {
+    pub(crate) fn of(frame: Frame, filter: &DeliveryFilter, sources: &[Source], rows: &[StoredDelivery]) -> Self {
+        let state = filter.state.map_or("", DeliveryState::as_str).to_owned();
+        let source = filter.source.as_ref().map(ToString::to_string).unwrap_or_default();
+        let subject = filter.subject.clone().unwrap_or_default();
+        let last = rows.get(SHOWN - 1).filter(|_| rows.len() > SHOWN);
+        let older = last.map(|last| {
+            let before = last.received_at.to_string();
+            let pairs = [("state", &*state), ("source", &*source), ("subject", &*subject), ("before", &*before)];
+            with_query("/console/deliveries", &pairs)
+        });
+        Self {
+            frame,
+            states: DeliveryState::ALL.map(DeliveryState::as_str),
+            is_filtered: !(state.is_empty() && source.is_empty() && subject.is_empty() && filter.before.is_none()),
+            state,
+            sources: sources.iter().map(ToString::to_string).collect(),
+            source,
+            subject,
+            deliveries: rows.iter().take(SHOWN).map(Row::from).collect(),
+            older,
+        }
+    }
+}
+
+/// `GET /console/deliveries?state=&source=&subject=&before=`
+pub(crate) async fn list(State(app): State<Shared>, operator: Operator, uri: Uri) -> Result<Response, Problem> {
+    // A field of a form that was left empty does not filter.
+    let given = |name: &'static str| match query::value(&uri, name) {
+        Some(said) if !said.trim().is_empty() => query::visible(name, said.trim()).map(str::to_owned).map(Some),
+        _ => Ok(None),
+    };
+    let state = given("state")?;
+    let filter = DeliveryFilter {
+        state: state.and_then(|word| DeliveryState::ALL.into_iter().find(|state| state.as_str() == word)),
+        source: given("source")?.map(Source::from),
+        subject: given("subject")?,
+        before: query::instant(&uri, "before")?,
+    };
+    let rows = app.engine.deliveries(&filter, SHOWN as i64 + 1).await?;
+    let frame = Frame::new(&app, "Deliveries", Place::Deliveries, &operator);
+    page(&DeliveriesPage::of(frame, &filter, &app.engine.sources(), &rows))
+}
+
+/// `/console/deliveries/{source}/{event}`
+#[derive(Template)]
+#[template(path = "console/delivery.html")]
+pub(crate) struct DeliveryPage {
+    pub(crate) frame: Frame,
+    pub(crate) news: Option<News>,
+    pub(crate) row: Row,
+    pub(crate) occurred: Option<String>,
+    pub(crate) next_try: Option<String>,
+    pub(crate) subject_href: String,
+    pub(crate) organization_href: Option<String>,
+    pub(crate) payload: String,
+    pub(crate) is_cut: bool,
+}
+
+impl DeliveryPage {
+    pub(crate) fn of(frame: Frame, row: &StoredDelivery, organization: Option<&str>, news: Option<News>) -> Self {
+        let is_cut = row.body.len() > PAYLOAD;
+        let payload = match is_cut {
+            true => String::from_utf8_lossy(&row.body[..PAYLOAD]).into_owned(),
+            false => diff::laid_out(&row.body),
+        };
+        Self {
+            frame,
+            news,
+            occurred: row.occurred_at.map(|at| stamp(at.as_micros())),
+            next_try: row.next_attempt_at.map(|at| stamp(at.as_micros())),
+            subject_href: with_query("/console/deliveries", &[("subject", &row.subject)]),
+            organization_href: organization.map(organization_at),
+            payload,
+            is_cut,
+            row: row.into(),
+        }
+    }
+}
+
+/// `GET /console/deliveries/{source}/{event}`
+pub(crate) async fn show(
+    State(app): State<Shared>,
+    operator: Operator,
+    ids: Result<Path<(String, String)>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let (source, event) = both_named(ids)?;
+    let row = app.engine.delivery(&source.into(), &event.into()).await?.ok_or_else(unknown)?;
+    let organization = match Subject::parse(&row.subject) {
+        Subject::Organization(id) => Some(id),
+        subject => app.engine.whose(&row.source, &subject).await?,
+    };
+    let news = query::value(&uri, "done").and_then(|word| news(&word));
+    let title = format!("{} {}", row.event_type, row.event_id);
+    let frame = Frame::new(&app, title, Place::Deliveries, &operator);
+    page(&DeliveryPage::of(frame, &row, organization.as_ref().map(|id| id.as_str()), news))
+}
+
+fn news(word: &str) -> Option<News> {
+    let (tone, sentence) = match word {
+        "replayed" => ("good", "It is worked on again. Look again in a moment for what became of it."),
+        "waits" => ("info", "It waits to be worked on already: nothing was changed."),
+        _ => return None,
+    };
+    Some(News { tone, sentence: sentence.to_owned() })
+}
+
+/// `POST /console/deliveries/{source}/{event}/replay`
+pub(crate) async fn replay(
+    State(app): State<Shared>,
+    operator: Operator,
+    ids: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Response, Problem> {
+    let (source, event) = both_named(ids)?;
+    let (source, event) = (Source::from(source), EventId::from(event));
+    if app.engine.delivery(&source, &event).await?.is_none() {
+        return Err(unknown());
+    }
+    let done = app.engine.replay(&source, &event).await?;
+    let by = operator.name();
+    tracing::info!(by, %source, event.id = %event, done, "{by} asked for the delivery {event} to be worked on again");
+    let page = delivery_at(source.as_str(), event.as_str());
+    Ok(see_other(&with_query(&page, &[("done", if done { "replayed" } else { "waits" })])))
+}
+
+fn unknown() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown_delivery", "No such delivery has arrived")
+}

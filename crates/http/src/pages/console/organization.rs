@@ -1,0 +1,377 @@
+//! One organization: what it has, why, what was owed for it, and what arrived about it.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    response::Response,
+};
+use http::Uri;
+use tokio::time::{Duration, timeout};
+use tollkeeper::{
+    Catalog, DecisionMade, Drift, Extent, OwedEffect, OwedState, Report, Story,
+    ids::{EventId, OrganizationId, Source},
+    subscription::Subscription,
+};
+use tollkeeper_core::{
+    member::Member,
+    organization::Organization,
+    status::Status,
+    time::{MachineTime, Timestamp},
+};
+
+use super::{
+    Frame, News, Operator, Place, delivery, delivery_at,
+    diff::{self, Change},
+    organization_at, organizations, stamp,
+};
+use crate::{
+    admin::named,
+    landing::see_other,
+    pages::{frame::with_query, page, words},
+    problem::Problem,
+    query,
+    router::Shared,
+};
+
+/// How long somebody waits for a comparison before the page is shown without it.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// E-mails that are shown.
+const MEMBERS: usize = 60;
+
+/// `/console/organizations/{id}`
+#[derive(Template)]
+#[template(path = "console/organization.html")]
+pub(crate) struct OrganizationPage {
+    pub(crate) frame: Frame,
+    pub(crate) news: Option<News>,
+    pub(crate) href: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) deleted: Option<String>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) members: Vec<MemberRow>,
+    pub(crate) members_hidden: Option<String>,
+    pub(crate) subscriptions: Vec<SubscriptionRow>,
+    pub(crate) history: Vec<DecisionRow>,
+    pub(crate) older: Option<String>,
+    pub(crate) deliveries: Vec<delivery::Row>,
+    pub(crate) drift: Vec<DriftRow>,
+}
+
+/// A name and what it says.
+pub(crate) struct Fact {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    pub(crate) is_code: bool,
+}
+
+pub(crate) struct MemberRow {
+    pub(crate) name: String,
+    pub(crate) is_active: bool,
+}
+
+pub(crate) struct SubscriptionRow {
+    pub(crate) id: String,
+    pub(crate) plan: String,
+    pub(crate) price: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) status: &'static str,
+    pub(crate) tone: &'static str,
+    pub(crate) provider: String,
+    pub(crate) provider_status: Option<String>,
+    pub(crate) provider_id: Option<String>,
+    pub(crate) seats: Option<i64>,
+    pub(crate) dates: Vec<Fact>,
+}
+
+pub(crate) struct DecisionRow {
+    pub(crate) seq: i64,
+    pub(crate) at: String,
+    pub(crate) cause: String,
+    pub(crate) cause_href: Option<String>,
+    pub(crate) subscription: Option<String>,
+    pub(crate) why: String,
+    /// Whether the row was not there before.
+    pub(crate) is_new: bool,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) effects: Vec<EffectRow>,
+}
+
+pub(crate) struct EffectRow {
+    pub(crate) kind: &'static str,
+    pub(crate) sink: String,
+    pub(crate) state: String,
+    pub(crate) tone: &'static str,
+    pub(crate) error: Option<String>,
+}
+
+pub(crate) struct DriftRow {
+    pub(crate) at: String,
+    pub(crate) provider: String,
+    pub(crate) field: String,
+    pub(crate) expected: String,
+    pub(crate) found: String,
+    pub(crate) why: String,
+    pub(crate) class: &'static str,
+    pub(crate) is_repaired: bool,
+}
+
+fn at(instant: Timestamp) -> String {
+    stamp(instant.as_micros())
+}
+
+impl Fact {
+    fn said(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: value.into(), is_code: false }
+    }
+
+    fn code(name: &'static str, value: impl Into<String>) -> Self {
+        Self { is_code: true, ..Self::said(name, value) }
+    }
+}
+
+fn facts(story: &Story) -> Vec<Fact> {
+    let organization: &Organization = &story.account.organization;
+    let mut facts = Vec::new();
+    if let Some(id) = &organization.external_id {
+        facts.push(Fact::code("External id", id));
+    }
+    for customer in &story.account.customers {
+        facts.push(Fact::code("Customer", format!("{} {}", customer.provider, customer.id)));
+    }
+    if story.account.customers.is_empty() {
+        facts.push(Fact::said("Customer", format!("none yet at {}", organization.billing_provider)));
+    }
+    if let Some(email) = &organization.email {
+        facts.push(Fact::said("Bills go to", email));
+    }
+    if let Some(currency) = &organization.currency {
+        facts.push(Fact::said("Currency", currency.as_str()));
+    }
+    let active = story.members.iter().filter(|member| member.active()).count();
+    let members = match (story.more_members, story.members.len() - active) {
+        (true, _) => format!("more than {}", story.members.len()),
+        (false, 0) => active.to_string(),
+        (false, left) => format!("{active}, and {left} who left"),
+    };
+    facts.push(Fact::said("Members", members));
+    facts.push(Fact::said("Had a trial", if organization.had_trial { "yes" } else { "no" }));
+    facts.push(Fact::said("Known since", at(organization.created_at)));
+    facts.push(Fact::said("Decisions so far", organization.version.to_string()));
+    if let (Some(began), None) = (organization.deletion_began_at, organization.deleted_at) {
+        facts.push(Fact::said("Deletion began", at(began)));
+    }
+    facts
+}
+
+impl From<&Member> for MemberRow {
+    fn from(member: &Member) -> Self {
+        Self { name: member.holder.clone(), is_active: member.active() }
+    }
+}
+
+impl SubscriptionRow {
+    fn of(row: &Subscription, catalog: &Catalog) -> Self {
+        let dates = [
+            ("period from", row.period_start),
+            ("period until", row.period_end),
+            ("trial until", row.trial_end),
+            ("change at", row.scheduled.as_ref().map(|change| change.at)),
+            ("pauses at", row.pause_at),
+            ("past due since", row.dues.as_ref().map(|dues| dues.since)),
+            ("grace until", row.grace_until),
+            ("cancelled", row.cancelled_at),
+            ("ends at", row.cancel_at),
+            ("ended", row.ended_at),
+            ("checkout until", row.checkout.as_ref().map(|checkout| checkout.expires_at)),
+        ];
+        let is_over = matches!(row.status, Status::Cancelled | Status::Expired);
+        Self {
+            id: row.id.to_string(),
+            plan: match (&row.plan, &row.price_id) {
+                (None, None) => "Nothing bought yet".to_owned(),
+                (plan, _) => words::plan_title(catalog, plan.as_ref()),
+            },
+            price: row.price_id.as_ref().map(ToString::to_string),
+            group: Some(row.plan_group.clone()).filter(|group| group != "default"),
+            status: row.status.as_str(),
+            tone: match row.status {
+                Status::Active | Status::InTrial => "good",
+                Status::NonRenewing | Status::PastDue | Status::Incomplete | Status::Paused => "warn",
+                Status::Unpaid => "bad",
+                Status::Future | Status::Cancelled | Status::Expired => "",
+            },
+            provider: row.provider.to_string(),
+            provider_status: row.provider_status.clone(),
+            provider_id: row.provider_subscription_id.as_ref().map(ToString::to_string),
+            seats: row.seats,
+            dates: dates
+                .into_iter()
+                .filter(|(name, _)| !(is_over && *name == "checkout until"))
+                .filter_map(|(name, instant)| Some(Fact::said(name, at(instant?))))
+                .collect(),
+        }
+    }
+}
+
+impl DecisionRow {
+    fn of(row: &DecisionMade, senders: &[(EventId, Source)], effects: Vec<EffectRow>) -> Self {
+        let (kind, id) = (row.cause.kind.as_str(), row.cause.id.as_str());
+        let sender = senders.iter().find(|(event, _)| kind == "inbox" && event.as_str() == id);
+        let (cause, cause_href) = match sender {
+            Some((_, source)) => (format!("delivery {id} of {source}"), Some(delivery_at(source.as_str(), id))),
+            None if id.is_empty() => (kind.to_owned(), None),
+            None => (format!("{kind}: {id}"), None),
+        };
+        Self {
+            seq: row.seq,
+            at: at(row.at),
+            cause,
+            cause_href,
+            subscription: row.subscription_id.as_ref().map(ToString::to_string),
+            why: row.why.clone(),
+            is_new: row.before.is_none(),
+            changes: diff::changes(row.before.as_ref(), row.after.as_ref()),
+            effects,
+        }
+    }
+}
+
+impl From<&OwedEffect> for EffectRow {
+    fn from(row: &OwedEffect) -> Self {
+        let next = |at: MachineTime| format!("tried again at {}", stamp(at.as_micros()));
+        let (state, tone) = match row.state {
+            OwedState::Delivered => ("told".to_owned(), "good"),
+            OwedState::Dead => ("given up".to_owned(), "bad"),
+            OwedState::Pending if row.attempts > 0 => {
+                (row.next_attempt_at.map_or_else(|| "tried again".to_owned(), next), "warn")
+            }
+            OwedState::Pending => ("owed".to_owned(), ""),
+        };
+        Self {
+            kind: row.kind.as_str(),
+            sink: row.sink.clone(),
+            state,
+            tone,
+            error: row.last_error.clone().filter(|_| row.state != OwedState::Delivered),
+        }
+    }
+}
+
+impl From<&Drift> for DriftRow {
+    fn from(drift: &Drift) -> Self {
+        Self {
+            at: at(drift.at),
+            provider: drift.provider.to_string(),
+            field: drift.field.clone(),
+            expected: diff::cell(&drift.expected),
+            found: diff::cell(&drift.found),
+            why: drift.why.clone(),
+            class: drift.class.as_str(),
+            is_repaired: drift.repaired,
+        }
+    }
+}
+
+impl OrganizationPage {
+    pub(crate) fn of(frame: Frame, story: &Story, catalog: &Catalog, news: Option<News>) -> Self {
+        let organization = &story.account.organization;
+        let href = organization_at(organization.id.as_str());
+        let mut effects: HashMap<i64, Vec<EffectRow>> = HashMap::new();
+        for row in &story.owed {
+            effects.entry(row.seq).or_default().push(row.into());
+        }
+        let hidden = story.members.len().saturating_sub(MEMBERS);
+        Self {
+            frame,
+            news,
+            id: organization.id.to_string(),
+            name: organizations::shown_name(organization),
+            deleted: organization.deleted_at.map(at),
+            facts: facts(story),
+            members: story.members.iter().take(MEMBERS).map(MemberRow::from).collect(),
+            members_hidden: (hidden > 0)
+                .then(|| format!("And {hidden}{} more.", if story.more_members { "+" } else { "" })),
+            // What began last is asked about most.
+            subscriptions: story
+                .account
+                .subscriptions
+                .iter()
+                .rev()
+                .map(|row| SubscriptionRow::of(row, catalog))
+                .collect(),
+            history: story
+                .history
+                .iter()
+                .map(|row| DecisionRow::of(row, &story.senders, effects.remove(&row.seq).unwrap_or_default()))
+                .collect(),
+            older: story.older.map(|seq| format!("{href}?before={seq}#history")),
+            deliveries: story.deliveries.iter().map(delivery::Row::from).collect(),
+            drift: story.drift.iter().map(DriftRow::from).collect(),
+            href,
+        }
+    }
+}
+
+/// `GET /console/organizations/{id}?before=`
+pub(crate) async fn show(
+    State(app): State<Shared>,
+    operator: Operator,
+    id: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let id = OrganizationId::from(named(id)?);
+    let before = query::value(&uri, "before").and_then(|said| said.parse().ok());
+    let story = app.engine.story(&id, before).await?;
+    let title = organizations::shown_name(&story.account.organization);
+    let frame = Frame::new(&app, title, Place::Organizations, &operator);
+    page(&OrganizationPage::of(frame, &story, &app.engine.catalog(), news(&uri)))
+}
+
+/// `POST /console/organizations/{id}/refresh`: compares it with what the providers hold, and mends what differs.
+pub(crate) async fn refresh(
+    State(app): State<Shared>,
+    operator: Operator,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let id = OrganizationId::from(named(id)?);
+    app.engine.organization(&id).await?;
+    let by = operator.name();
+    tracing::info!(by, organization.id = %id, "{by} asked for {id} to be compared with its providers");
+    let job = app.jobs.begin(app.request_ids.next(), &app.engine, Extent::Organization(id.clone()))?;
+    let page = organization_at(id.as_str());
+    let address = match timeout(PATIENCE, job.report()).await {
+        Ok(report) => with_query(&page, &told(&report?).each_ref().map(|(name, value)| (*name, value.as_str()))),
+        Err(_) => with_query(&page, &[("done", "comparing")]),
+    };
+    Ok(see_other(&address))
+}
+
+fn told(report: &Report) -> [(&'static str, String); 3] {
+    let found = report.drift.len() as u64 + report.more;
+    let failed = report.failed + report.not_compared.len() as u64;
+    [("done", "compared".to_owned()), ("found", found.to_string()), ("failed", failed.to_string())]
+}
+
+/// What the comparison came to that this page was asked for behind.
+fn news(uri: &Uri) -> Option<News> {
+    let number = |name| query::value(uri, name).and_then(|said| said.parse::<u64>().ok()).unwrap_or_default();
+    let (tone, sentence) = match query::value(uri, "done")?.as_ref() {
+        "comparing" => {
+            ("info", "It is being compared, which takes longer than usual. Look again in a moment.".to_owned())
+        }
+        "compared" => match (number("found"), number("failed")) {
+            (0, 0) => ("good", "It was compared with the provider: nothing differs.".to_owned()),
+            (0, _) => ("warn", "Not everything could be compared; the log says why. Nothing else differs.".to_owned()),
+            (found, failed) => {
+                let differed = words::count(found, "difference was", "differences were");
+                let rest = if failed > 0 { " Not everything could be compared; the log says why." } else { "" };
+                ("warn", format!("{differed} found and written down, below.{rest}"))
+            }
+        },
+        _ => return None,
+    };
+    Some(News { tone, sentence })
+}

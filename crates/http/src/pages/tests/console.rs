@@ -1,0 +1,303 @@
+//! Sample values of the console's pages.
+
+use serde_json::json;
+use tollkeeper::{
+    DecisionMade, DeliveryFilter, DeliveryState, Drift, OwedEffect, OwedState, StoredDelivery, Story, Trouble,
+};
+use tollkeeper_core::{
+    effect::{Effect, EffectKind},
+    member::{Member, MemberIdentity},
+    status::Status,
+    time::{MachineTime, Timestamp},
+};
+use tollkeeper_store::{Cause, CauseKind, drift::DriftClass};
+
+use super::{
+    look,
+    samples::{HOSTILE, catalog, overview, running},
+};
+use crate::pages::console::{
+    Frame, News, Place, Who,
+    delivery::{DeliveriesPage, DeliveryPage},
+    login::LoginPage,
+    organization::OrganizationPage,
+    organizations::OrganizationsPage,
+};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(1_773_324_300 + seconds)
+}
+
+fn machine(seconds: i64) -> MachineTime {
+    MachineTime::from_unix_seconds(1_773_324_300 + seconds)
+}
+
+fn frame(title: &str, here: Place) -> Frame {
+    let who = Who { name: "operator".into(), way_out: "/console/logout" };
+    Frame { sandbox: Some("http://127.0.0.1:4010".into()), ..Frame::plain(title, here, Some(who)) }
+}
+
+fn delivery(number: i64, state: DeliveryState) -> StoredDelivery {
+    let failed = matches!(state, DeliveryState::Dead) || number % 2 == 0;
+    StoredDelivery {
+        source: "chargebee".into(),
+        event_id: format!("ev_{number}").as_str().into(),
+        event_type: "subscription_activated".into(),
+        subject: format!("subscription:sub_{number}"),
+        occurred_at: (number % 2 == 0).then(|| at(number - 2)),
+        received_at: machine(number),
+        seen: number,
+        body: json!({ "id": format!("ev_{number}"), "content": { "subscription": { "status": "active", "items": [1, 2] } } })
+            .to_string()
+            .into(),
+        state,
+        why: (!matches!(state, DeliveryState::Pending)).then(|| "the subscription tks_1 is active now".into()),
+        attempts: i64::from(failed),
+        next_attempt_at: (state == DeliveryState::Pending && failed).then(|| machine(60)),
+        last_error: failed.then(|| "the provider did not answer: 503".into()),
+    }
+}
+
+fn hostile_delivery() -> StoredDelivery {
+    StoredDelivery {
+        event_type: HOSTILE.into(),
+        event_id: HOSTILE.into(),
+        source: HOSTILE.into(),
+        subject: HOSTILE.into(),
+        why: Some(HOSTILE.into()),
+        last_error: Some(HOSTILE.into()),
+        body: HOSTILE.into(),
+        ..delivery(2, DeliveryState::Dead)
+    }
+}
+
+fn decision(seq: i64, before: Option<Status>, after: Option<Status>) -> DecisionMade {
+    let row = |status: Status| {
+        let mut row = running(status);
+        if status == Status::Active {
+            row.seats = Some(7);
+        }
+        serde_json::to_value(row).unwrap()
+    };
+    DecisionMade {
+        organization_id: "o-17".into(),
+        seq,
+        at: at(seq),
+        cause: match seq % 3 {
+            0 => Cause { kind: CauseKind::Inbox, id: format!("ev_{seq}") },
+            1 => Cause { kind: CauseKind::Operator, id: "key operator".into() },
+            _ => Cause { kind: CauseKind::Time, id: String::new() },
+        },
+        subscription_id: after.map(|_| "tks_1".into()),
+        before: before.map(row),
+        after: after.map(row),
+        why: "the payment succeeded, so the subscription is active".into(),
+    }
+}
+
+fn owed(seq: i64, kind: EffectKind, state: OwedState, attempts: i64) -> OwedEffect {
+    OwedEffect {
+        organization_id: "o-17".into(),
+        seq,
+        kind,
+        sink: "hooks".into(),
+        position: 0,
+        at: at(seq),
+        payload: Effect { kind, subscription_id: None, data: json!({}) },
+        state,
+        attempts,
+        next_attempt_at: (attempts > 0).then(|| machine(90)),
+        last_error: (attempts > 0).then(|| "the hook failed: connection refused".into()),
+    }
+}
+
+fn story() -> Story {
+    let mut account = overview(vec![running(Status::Cancelled), running(Status::Active)]).account;
+    for (place, row) in account.subscriptions.iter_mut().enumerate() {
+        row.id = format!("tks_{place}").as_str().into();
+    }
+    account.organization.id = "o-17".into();
+    let member = |number: i64| Member {
+        organization_id: "o-17".into(),
+        holder: format!("person{number}@example.com"),
+        ids: vec![MemberIdentity { id: "usr_1".into(), active: number != 3, occurred_at: at(0) }],
+        since: at(0),
+    };
+    Story {
+        account,
+        members: (0..70).map(member).collect(),
+        more_members: true,
+        history: vec![
+            decision(9, Some(Status::PastDue), Some(Status::Active)),
+            decision(8, None, Some(Status::PastDue)),
+            decision(7, None, None),
+        ],
+        senders: vec![("ev_9".into(), "chargebee".into())],
+        older: Some(7),
+        owed: vec![
+            owed(9, EffectKind::SubscriptionUpdated, OwedState::Pending, 2),
+            owed(9, EffectKind::EntitlementsChanged, OwedState::Pending, 0),
+            owed(8, EffectKind::SubscriptionCreated, OwedState::Delivered, 0),
+            owed(8, EffectKind::PaymentFailed, OwedState::Dead, 9),
+        ],
+        deliveries: vec![delivery(4, DeliveryState::Pending), delivery(3, DeliveryState::Done)],
+        drift: vec![Drift {
+            organization_id: Some("o-17".into()),
+            id: "d1".into(),
+            at: at(3),
+            provider: "chargebee".into(),
+            subscription_id: None,
+            class: DriftClass::Edited,
+            field: "seats".into(),
+            expected: json!(5),
+            found: json!(null),
+            repaired: false,
+            why: "somebody edited it at the provider".into(),
+        }],
+    }
+}
+
+/// With what others wrote everywhere.
+fn hostile() -> Story {
+    let mut story = story();
+    let organization = &mut story.account.organization;
+    organization.id = HOSTILE.into();
+    organization.display_name = HOSTILE.into();
+    (organization.external_id, organization.email) = (Some(HOSTILE.into()), Some(HOSTILE.into()));
+    story.account.subscriptions[0].provider_status = Some(HOSTILE.into());
+    story.account.subscriptions[0].price_id = Some(HOSTILE.into());
+    story.account.subscriptions[0].plan_group = HOSTILE.into();
+    story.members[0].holder = HOSTILE.into();
+    story.history[0].cause.id = HOSTILE.into();
+    story.senders = vec![(HOSTILE.into(), HOSTILE.into())];
+    story.history[0].why = HOSTILE.into();
+    story.history[0].after = Some(json!({ HOSTILE: HOSTILE }));
+    story.history[1].cause.id = HOSTILE.into();
+    story.owed[0].sink = HOSTILE.into();
+    story.owed[0].last_error = Some(HOSTILE.into());
+    story.deliveries = vec![hostile_delivery()];
+    (story.drift[0].field, story.drift[0].why) = (HOSTILE.into(), HOSTILE.into());
+    (story.drift[0].expected, story.drift[0].found) = (json!(HOSTILE), json!({ HOSTILE: [HOSTILE] }));
+    story
+}
+
+fn empty() -> Story {
+    let mut story =
+        Story { members: vec![], history: vec![], owed: vec![], deliveries: vec![], drift: vec![], ..story() };
+    story.account.subscriptions.clear();
+    story.account.customers.clear();
+    story.account.organization.display_name = " ".into();
+    story.account.organization.deleted_at = Some(at(5));
+    (story.older, story.more_members) = (None, false);
+    story
+}
+
+/// Every page of the console in every state.
+pub(super) fn all() -> Vec<(String, String)> {
+    use askama::Template as _;
+
+    let mut pages = Vec::new();
+    let mut add =
+        |name: &str, page: Result<String, askama::Error>| pages.push((format!("console: {name}"), page.unwrap()));
+    let news = || Some(News { tone: "good", sentence: "It was compared with the provider: nothing differs.".into() });
+
+    for (name, trouble, sign_in) in [
+        ("login", None, None),
+        ("login, named", None, Some("/auth/login?next=%2Fconsole".to_owned())),
+        ("login, refused", Some("This is no key that works here.".to_owned()), None),
+    ] {
+        let frame = Frame::plain("Console", Place::Login, None);
+        add(name, LoginPage { frame, next: "/console".into(), trouble, sign_in }.render());
+    }
+    let organization = story().account.organization;
+    let mut ended = empty().account.organization;
+    ended.id = "o-18".into();
+    let hostile_organization = hostile().account.organization;
+    let troubles = [
+        Trouble { source: "chargebee".into(), dead: 3, failing: 0 },
+        Trouble { source: HOSTILE.into(), dead: 0, failing: 2 },
+    ];
+    let home = |query: &str, found: &[_], troubles: &[_]| {
+        OrganizationsPage::of(frame("Organizations", Place::Organizations), query.into(), found, troubles).render()
+    };
+    add("home", home("", &[organization.clone(), ended], &troubles));
+    add("home, empty", home("", &[], &[]));
+    add("home, nothing found", home("Acmee", &[], &[]));
+    add("home, hostile", home(HOSTILE, &[hostile_organization], &troubles));
+    add("home, many", home("o", &vec![organization; 26], &[]));
+
+    let catalog = catalog();
+    let page =
+        |story: &Story, news| OrganizationPage::of(frame("Acme", Place::Organizations), story, &catalog, news).render();
+    add("organization", page(&story(), news()));
+    add("organization, empty", page(&empty(), None));
+    add("organization, hostile", page(&hostile(), None));
+
+    let list = |filter: &DeliveryFilter, rows: &[StoredDelivery]| {
+        let sources = ["scalekit".into(), "chargebee".into()];
+        DeliveriesPage::of(frame("Deliveries", Place::Deliveries), filter, &sources, rows).render()
+    };
+    let rows: Vec<_> = DeliveryState::ALL.into_iter().zip(1..).map(|(state, number)| delivery(number, state)).collect();
+    let dead = DeliveryFilter { state: Some(DeliveryState::Dead), ..DeliveryFilter::default() };
+    let odd =
+        DeliveryFilter { subject: Some(HOSTILE.into()), source: Some(HOSTILE.into()), ..DeliveryFilter::default() };
+    add("deliveries", list(&DeliveryFilter::default(), &rows));
+    add("deliveries, empty", list(&DeliveryFilter::default(), &[]));
+    add("deliveries, none such", list(&dead, &[]));
+    add("deliveries, hostile", list(&odd, &[hostile_delivery()]));
+
+    let one = |row: &StoredDelivery, organization, news| {
+        DeliveryPage::of(frame(&row.event_type, Place::Deliveries), row, organization, news).render()
+    };
+    for row in &rows {
+        add(&format!("delivery, {}", row.state.as_str()), one(row, Some("o-17"), news()));
+    }
+    add("delivery, hostile", one(&hostile_delivery(), Some(HOSTILE), None));
+    pages
+}
+
+#[test]
+fn every_page_of_the_console_is_well_made() {
+    let pages = all();
+    assert!(pages.len() > 18, "{}", pages.len());
+    for (name, page) in &pages {
+        look::at(name, page);
+    }
+}
+
+#[test]
+fn what_others_wrote_is_only_text_in_the_console() {
+    let mut seen = 0;
+    for (name, page) in all() {
+        assert!(!page.contains(HOSTILE) && !page.contains("<img") && !page.contains("\"'>"), "{name}");
+        seen += page.matches("&#60;img").count();
+    }
+    assert!(seen > 40, "hostile words are shown, and harmless: {seen}");
+}
+
+#[test]
+fn a_story_is_told_in_words() {
+    let page = |name: &str| all().into_iter().find(|(own, _)| own == &format!("console: {name}")).unwrap().1;
+    let story = page("organization");
+    for told in [
+        "<del>past_due</del>",
+        "<ins>active</ins>",
+        "<ins>7</ins>",
+        "The new row, ",
+        "delivery ev_9 of chargebee",
+        "href=\"/console/deliveries/chargebee/ev_9\"",
+        "operator: key operator",
+        "tried again at 2026-03-12 14:06:30",
+        "given up",
+        "more than 70",
+        "And 10+ more.",
+        "(edited)",
+        "?before=7#history",
+    ] {
+        assert!(story.contains(told), "{told}\n{story}");
+    }
+    assert!(page("home, many").contains("These are the first 25"));
+    assert!(page("organization, empty").contains("Without a name"));
+    assert!(page("delivery, dead").contains("The last failure"));
+    assert!(page("delivery, pending").contains("disabled"));
+}
