@@ -4,12 +4,11 @@ import assert from 'node:assert/strict';
 
 import { becomeSomebody, button, heading, link, pay, plan, says, stands, subscription } from './ways.js';
 
-/** From the first page to the end of the subscription; everything that is shown on the way is looked at. */
+/** From the sign-in to the end of the subscription; everything that is shown on the way is looked at. */
 export async function story(demo, eye) {
   const page = await eye.visitor();
   const tale = new Tale(demo, eye, page);
   await eye.follow(page, async () => {
-    await tale.comesBy();
     await tale.signsIn();
     await tale.buys();
     await tale.changes();
@@ -17,6 +16,13 @@ export async function story(demo, eye) {
     await tale.owes();
     await tale.leaves();
   });
+}
+
+/** Where a page goes from now on. */
+function navigations(page) {
+  const seen = [];
+  page.on('framenavigated', (frame) => seen.push(frame.url()));
+  return seen;
 }
 
 class Tale {
@@ -30,23 +36,6 @@ class Tale {
   follow = (name) => link(this.page, name).click();
   press = (name) => button(this.page, name).click();
   reads = (title) => heading(this.page, title).waitFor();
-
-  async comesBy() {
-    const { eye, page } = this;
-    await this.to('/');
-    await this.look('home');
-    await this.follow('See the plans');
-    await page.waitForURL('**/pricing');
-    await this.look('pricing-guest');
-    await this.follow('Yearly');
-    await says(page, 'a year');
-    await this.look('pricing-yearly');
-    eye.clean();
-    await this.to('/nothing-is-here');
-    await this.reads('There is nothing here');
-    await this.look('missing');
-    eye.clean(404);
-  }
 
   async signsIn() {
     const { eye, page } = this;
@@ -83,12 +72,12 @@ class Tale {
     await this.to('/billing');
     await stands(page, 'Growth', 'Checkout open');
     await this.look('checkout-open');
-    await this.to('/pricing');
-    await plan(page, 'Growth').getByRole('button').click();
+    await this.press('Go on with the checkout');
     await this.reads('Checkout');
     eye.clean();
     await pay(page, demo.cards.declined);
     await page.getByRole('alert').waitFor();
+    await says(page, 'Your card was declined');
     await this.look('checkout-declined');
     eye.clean(402);
     if (demo.cards.asks) {
@@ -100,8 +89,16 @@ class Tale {
       await this.look('challenge-failed');
       eye.clean(402);
     }
+    // Where the page is open all the time, what was bought appears by itself.
+    const elsewhere = await page.context().newPage();
+    await elsewhere.goto(demo.app + '/billing');
+    await subscription(elsewhere, 'Growth').getByText('Checkout open').waitFor();
+    const reloads = navigations(elsewhere);
     await pay(page, demo.cards.pays);
     await this.on('/billing?success=1');
+    await subscription(elsewhere, 'Growth').getByText('Trial', { exact: true }).waitFor();
+    assert.deepEqual(reloads, []);
+    await elsewhere.close();
     await stands(page, 'Growth', 'Trial');
     await this.look('billing-trial');
     eye.clean();
@@ -109,9 +106,14 @@ class Tale {
 
   async changes() {
     const { demo, eye, page } = this;
-    await demo.advance(15);
+    // The trial ends while somebody looks at the page, which says so by itself.
     await this.to('/billing');
-    await stands(page, 'Growth', 'Active');
+    await stands(page, 'Growth', 'Trial');
+    const reloads = navigations(page);
+    await demo.advance(15);
+    await subscription(page, 'Growth').getByText('Active', { exact: true }).waitFor();
+    await page.getByRole('row', { name: '$49.00' }).getByRole('link', { name: /^PDF/ }).waitFor();
+    assert.deepEqual(reloads, []);
     await this.look('billing-active');
 
     // A step up, at once and for the price that was shown.
@@ -210,6 +212,7 @@ class Tale {
     await this.to('/billing/invoices');
     await this.reads('Invoices');
     await this.look('invoices');
+    await eye.light(page, ['/', '/pricing', '/billing', '/billing/change', '/billing/cancel', '/billing/pause', '/billing/invoices']);
     const pdf = page.getByRole('link', { name: /^PDF/ }).first();
     const answer = await page.request.get(new URL(await pdf.getAttribute('href'), demo.app).href);
     assert.equal((await answer.body()).subarray(0, 5).toString(), '%PDF-');
@@ -218,11 +221,16 @@ class Tale {
     await page.getByRole('radio', { name: 'Now' }).check();
     await page.getByLabel('Why?').fill('We have closed the shop.');
     await this.press('Cancel Scale');
-    await this.on('/billing?done=cancelled');
+    await this.on('/billing?done=ended');
     await page.getByText('What ended').click();
     await this.look('billing-ended');
     await this.to('/pricing');
     await this.look('pricing-again');
+    eye.clean();
+    await page.goto(demo.sandbox);
+    await this.look('sandbox');
+    await page.evaluate(() => document.querySelectorAll('details').forEach((it) => (it.open = true)));
+    await this.look('sandbox-open');
     eye.clean();
   }
 }

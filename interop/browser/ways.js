@@ -28,7 +28,7 @@ export async function pay(page, card) {
 }
 
 /** The subscription that bears the plan's name. */
-export const subscription = (page, title) => page.getByRole('region', { name: title, exact: true });
+export const subscription = (page, title) => page.locator('.card').filter({ has: heading(page, title) });
 
 /** Waits until the subscription's badge says so, and asks again as somebody impatient does. */
 export async function stands(page, title, badge) {

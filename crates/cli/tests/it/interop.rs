@@ -40,21 +40,6 @@ fn part(folder: &str, begin: &str) {
 }
 
 #[test]
-fn in_a_browser_nothing_wrong_goes_unseen() {
-    part("browser", "eye");
-}
-
-#[test]
-fn in_a_browser_somebody_buys_changes_and_leaves_with_chargebee() {
-    part("browser", "story-chargebee");
-}
-
-#[test]
-fn in_a_browser_somebody_buys_changes_and_leaves_with_stripe() {
-    part("browser", "story-stripe");
-}
-
-#[test]
 fn chargebees_own_client_works_with_the_sandbox_and_the_server() {
     suite("chargebee");
 }
