@@ -17,6 +17,7 @@ mod ingest;
 mod lag;
 mod load;
 mod machine;
+mod pages;
 mod reconcile;
 mod report;
 mod resident;
@@ -84,6 +85,8 @@ enum Command {
         #[arg(long)]
         in_process_only: bool,
     },
+    /// The people's pages, with very many organizations
+    Pages,
     /// Comparing everything with the providers: rows a second, and memory
     Reconcile {
         /// How many subscriptions the sandbox has
@@ -149,6 +152,7 @@ async fn measure(command: Command, plan: &Plan, report: &mut Report) -> anyhow::
             lag::run(plan, report).await?;
             gate::run(plan, report).await?;
             resident::run(if plan.quick { &[100] } else { &resident }, report).await?;
+            pages::run(plan, report).await?;
             reconcile::run(plan, None, report).await?;
             idle::run(plan, None, report).await?;
         }
@@ -162,6 +166,7 @@ async fn measure(command: Command, plan: &Plan, report: &mut Report) -> anyhow::
             let organizations = if plan.quick { vec![100] } else { organizations };
             resident::run(&organizations, report).await?;
         }
+        Command::Pages => pages::run(plan, report).await?,
         Command::Reconcile { subscriptions } => reconcile::run(plan, subscriptions, report).await?,
         Command::Idle { binary } => idle::run(plan, binary, report).await?,
         Command::StandIn { .. } => {}

@@ -54,3 +54,9 @@ fn gates_are_measured_over_http_and_in_process() {
 fn reconcile_compares_everything_and_finds_nothing() {
     assert_eq!(count(&figures("reconcile"), "everything of"), 1);
 }
+
+#[test]
+fn every_page_is_measured() {
+    let figures = figures("pages");
+    assert_eq!((count(&figures, "/pricing"), count(&figures, "/billing")), (1, 1));
+}
