@@ -58,19 +58,36 @@ impl Tollkeeper {
     /// [`Error::Invalid`] with the field, or with `active_subscription_exists`; [`Error::Conflict`] with
     /// `no_applicable_gateway`; [`Error::Unavailable`] with `checkout_in_progress`; [`Error::Provider`].
     pub async fn create(&self, actor: &Actor, request: &CreateRequest) -> Result<Started, Error> {
-        for_a_person(self.start(actor, request)).await
-    }
-
-    async fn start(&self, actor: &Actor, request: &CreateRequest) -> Result<Started, Error> {
-        let id = actor.organization_id();
         let cause = cause::api(format!("create by {}", actor.user_id));
-        let account = self.ensure_organization(id).await?;
         let choose = |account: &Account| {
             choice::resolve(self.settings(), &self.catalog(), account, request, actor.user_id.as_str(), self.now())
         };
+        for_a_person(self.start(actor, &cause, choose)).await
+    }
+
+    /// Takes a checkout up again: answers its page, or a new one for the same choice where the person gave up the first.
+    ///
+    /// # Errors
+    /// As [`Tollkeeper::create`]; [`Error::Conflict`] with `checkout_replaced` where there is no such checkout.
+    pub async fn take_up(&self, actor: &Actor, row: &SubscriptionId) -> Result<Started, Error> {
+        let cause = cause::api(format!("taken up by {}", actor.user_id));
+        let choose = |account: &Account| {
+            account.subscription(row).and_then(|row| choice::again(account, row, self.now())).ok_or_else(replaced)
+        };
+        for_a_person(self.start(actor, &cause, choose)).await
+    }
+
+    async fn start(
+        &self,
+        actor: &Actor,
+        cause: &Cause,
+        choose: impl Fn(&Account) -> Result<Choice, Error>,
+    ) -> Result<Started, Error> {
+        let id = actor.organization_id();
+        let account = self.ensure_organization(id).await?;
         let choice = choose(&account)?;
         no_live(&account, &choice.group)?;
-        self.payer(actor, &cause).await?;
+        self.payer(actor, cause).await?;
         for _ in 0..RACES {
             let account = self.account(id).await?;
             if account.organization.is_leaving() {
@@ -79,8 +96,8 @@ impl Tollkeeper {
             // Again, on the account as it is now: somebody may have begun a trial or pinned a currency meanwhile.
             let choice = choose(&account)?;
             no_live(&account, &choice.group)?;
-            if let Some(row) = self.claim(&account, &choice, &cause).await? {
-                return self.drive(id, &row, &cause).await;
+            if let Some(row) = self.claim(&account, &choice, cause).await? {
+                return self.drive(id, &row, cause).await;
             }
         }
         Err(Error::Contended(id.to_string()))

@@ -8,7 +8,7 @@ use tollkeeper_core::{
     money::Currency,
     snapshot::ItemType,
     status::Status,
-    subscription::{CheckoutItem, CheckoutParams},
+    subscription::{CheckoutItem, CheckoutParams, Subscription},
     time::{Timestamp, days},
 };
 
@@ -123,6 +123,19 @@ pub(crate) fn resolve(
         plan_version: plan.version,
         group: plan.group.clone(),
         price: price.id.clone(),
+        params,
+    })
+}
+
+/// What a checkout was begun for, to be bought now. None: the row is no checkout.
+pub(crate) fn again(account: &Account, row: &Subscription, now: Timestamp) -> Option<Choice> {
+    let mut params = row.checkout.as_ref()?.params.clone();
+    params.trial_end = params.trial_end.filter(|end| *end > now && !account.organization.had_trial);
+    Some(Choice {
+        plan: row.plan.clone()?,
+        plan_version: row.plan_version?,
+        group: row.plan_group.clone(),
+        price: row.price_id.clone()?,
         params,
     })
 }

@@ -58,6 +58,30 @@ both_engines! {
         assert!(world.history(ORG).await.iter().any(|line| line.why.contains("the page was given up")));
     }
 
+    async fn whoever_takes_a_checkout_up_has_the_page_or_a_new_one_for_the_same_choice(db: TestDb) {
+        let world = World::new(&db).await;
+        let actor = world.actor(ORG).await;
+        let wanted = CreateRequest {
+            seats: Some(3),
+            addons: vec![("extra-projects".into(), 2)],
+            ..choice("starter")
+        };
+        let first = world.engine().create(&actor, &wanted).await.unwrap();
+        assert_eq!(world.engine().take_up(&actor, &first.subscription_id).await.unwrap(), first);
+
+        world.billing.give_up(&first.subscription_id);
+        let second = world.engine().take_up(&actor, &first.subscription_id).await.unwrap();
+        assert_ne!(first.url, second.url);
+        assert_eq!(world.status(ORG, &first.subscription_id).await, Status::Expired);
+        let of = |id| world.billing.page(id).1.items.clone();
+        assert_eq!(of(&first.subscription_id), of(&second.subscription_id));
+        // Somebody who pressed the button of an older page has the newest one, too.
+        assert_eq!(world.engine().take_up(&actor, &first.subscription_id).await.unwrap(), second);
+
+        let refused = world.engine().take_up(&actor, &"tks_none".into()).await.unwrap_err();
+        assert_eq!(code(&refused), "checkout_replaced");
+    }
+
     async fn a_page_that_is_too_old_is_replaced(db: TestDb) {
         let world = World::idle(&db).await;
         let first = world.create(ORG, "starter").await.unwrap();

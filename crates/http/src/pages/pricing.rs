@@ -254,7 +254,7 @@ impl<'a> Seller<'a> {
         let saving = monthly.and_then(|monthly| {
             let twelve = monthly.amount.checked_mul(12).filter(|twelve| *twelve > price.amount)?;
             let percent = twelve.saturating_sub(price.amount).saturating_mul(100) / twelve;
-            (percent > 0).then(|| format!("{percent} % less than by the month"))
+            (percent > 0).then(|| format!("Save {percent} %"))
         });
         let per = words::per(price.interval);
         Cost {

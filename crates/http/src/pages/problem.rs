@@ -54,6 +54,11 @@ impl ProblemPage {
             status if status.is_client_error() => ("That did not work", Here::Elsewhere),
             _ => ("Something went wrong", Here::Elsewhere),
         };
+        // Where the sentence would only say the title again.
+        let sentence = match sentence.trim_end_matches('.') == title {
+            true => "The address may be mistyped, or what was here is gone.",
+            false => sentence,
+        };
         let mut ways = Vec::new();
         let mut way = |label, href: &str| ways.push(Step { label, href: href.to_owned() });
         // What came back from a sign-in is not shown to anybody: its address holds a code.

@@ -65,7 +65,7 @@ async fn everybody_may_see_what_this_is_and_what_is_sold() {
         assert!(plans.contains(words), "{words}");
     }
     let yearly = look(&world, "", "/pricing?interval=year&reason=subscription_required&feature=sso").await.page(200);
-    for words in ["$190.00", "16 % less than by the month", "SSO needs a plan that includes it"] {
+    for words in ["$190.00", "Save 16 %", "SSO needs a plan that includes it"] {
         assert!(yearly.contains(words), "{words}");
     }
     // Nobody but who is signed in is offered a form, which would be lost: the way leads back to this very look.
@@ -90,6 +90,11 @@ async fn whoever_is_not_signed_in_is_led_there_and_back() {
     let script = plain("GET", "/billing").header("accept", "text/html").header("hx-request", "true");
     let led = world.send(script.body(Body::empty()).unwrap()).await;
     assert_eq!((led.status.as_u16(), led.header("hx-redirect")), (204, Some("/auth/login?next=%2Fbilling")));
+    // A browser refuses to be led elsewhere behind a form.
+    for (form, back) in [("/billing/checkout", "%2Fpricing"), ("/billing/pause", "%2Fbilling")] {
+        let led = world.send(plain("POST", form).header("accept", "text/html").body(Body::empty()).unwrap()).await;
+        assert!(led.page(200).contains(&format!("content=\"0;url=/auth/login?next={back}\"")));
+    }
     assert!(look(&world, "admin:", "/billing").await.page(403).contains("Organization context required"));
     look(&world, "keyless", "/billing").await.page(503);
 }

@@ -19,10 +19,17 @@ use crate::{
 type Answer = Result<Response, Problem>;
 
 /// `POST /billing/checkout`
+///
+/// Of a plan, or of what the checkout with that `subscriptionId` was begun for.
 pub(crate) async fn checkout(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
     let asked = begin_form(&app, &visitor.caller, request, Action::Create).await?;
-    let (wanted, _) = Selection::read(&asked.fields)?.create(&asked.fields)?;
-    let started = asked.act(|engine, actor| async move { engine.create(&actor, &wanted).await }).await?;
+    let started = match named(&asked.fields)? {
+        Some(id) => asked.act(|engine, actor| async move { engine.take_up(&actor, &id.into()).await }).await?,
+        None => {
+            let (wanted, _) = Selection::read(&asked.fields)?.create(&asked.fields)?;
+            asked.act(|engine, actor| async move { engine.create(&actor, &wanted).await }).await?
+        }
+    };
     leave::to(started.url, "the page of the billing provider, where you pay")
 }
 
@@ -35,8 +42,9 @@ pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, request:
         subscription_id: named(&asked.fields)?,
         ..CancelRequest::default()
     };
+    let done = if wanted.now { "/billing?done=ended" } else { "/billing?done=cancelled" };
     match asked.act(|engine, actor| async move { engine.cancel(&actor, &wanted).await }).await {
-        Ok(Cancelled::Applied { .. }) => Ok(see_other("/billing?done=cancelled")),
+        Ok(Cancelled::Applied { .. }) => Ok(see_other(done)),
         Ok(Cancelled::Hosted(url)) => leave::to(url, "the page of the billing provider"),
         Err(problem) => too_late(problem),
     }

@@ -134,9 +134,17 @@ impl BillingPage {
         // What runs stands above what may begin.
         subscriptions.sort_by_key(|row| row.status == Status::Future);
         let nothing_runs = subscriptions.iter().all(|row| row.status == Status::Future);
+        let news = news.map(|news| match news.sentence {
+            WAITS if !nothing_runs => News { sentence: "What you bought is below.", ..news },
+            _ => news,
+        });
         let past = account.subscriptions.iter().rev().filter(|row| row.status == Status::Cancelled);
         Self {
-            organization: organization.display_name.clone(),
+            // It is the id until a webhook tells the name.
+            organization: match &organization.display_name {
+                name if name == organization.id.as_str() => "Your organization".to_owned(),
+                name => name.clone(),
+            },
             version: organization.version,
             // Whoever waited for a checkout is told when it is done.
             again: if news.as_ref().is_some_and(|news| news.after_checkout) {
@@ -287,6 +295,9 @@ impl Desk<'_> {
     }
 }
 
+/// After a checkout of which the provider has told nothing yet.
+const WAITS: &str = "The checkout is done. What you bought is below as soon as the provider has told of it.";
+
 /// Reads the words that the checkout's return addresses carry, and those of our own forms. A payment that is still pending
 /// comes with both of the checkout's.
 pub(crate) fn news(uri: &Uri) -> Option<News> {
@@ -308,13 +319,14 @@ pub(crate) fn news(uri: &Uri) -> Option<News> {
         (_, Some("1" | "true"), _) => (
             "good",
             "Thank you",
-            "The checkout is done. What you bought is below as soon as the provider has told of it.",
+            WAITS,
         ),
         (_, _, Some("changed")) => ("good", "Changed", "What you have is below."),
         (_, _, Some("scheduled")) => {
             ("good", "Scheduled", "The change waits for the end of the period. Until then it can be taken back.")
         }
         (_, _, Some("cancelled")) => ("info", "Cancelled", "Below is until when everything stays as it is."),
+        (_, _, Some("ended")) => ("info", "Ended", "It ended at once. Nothing more is charged for it."),
         (_, _, Some("restored")) => ("good", "Taken back", "It is as if nothing had been scheduled."),
         (_, _, Some("paused")) => ("info", "Paused", "Below is what that means and when it goes on."),
         (_, _, Some("resumed")) => ("good", "Resumed", "It goes on."),

@@ -39,8 +39,8 @@ pub(crate) enum Remedy {
     Restore(String),
     /// End the pause, or take it back.
     Resume(&'static str),
-    /// Go on with a checkout that is open.
-    Checkout(String),
+    /// Go on with a checkout that is open. The provider's page may be over before our row knows.
+    Checkout,
 }
 
 /// How a subscription stands.
@@ -160,8 +160,7 @@ fn future(
     if let Some(checkout) = row.checkout.as_ref().filter(|_| row.is_open_checkout(now)) {
         let until = words::moment(checkout.expires_at);
         let sentence = format!("A checkout of {title} is open. It can be finished until {until}.");
-        let remedy = checkout.url.clone().map(Remedy::Checkout);
-        return Standing { remedy, ..calm("Checkout open", sentence) };
+        return Standing { remedy: Some(Remedy::Checkout), ..calm("Checkout open", sentence) };
     }
     let start = row.period_start.or(row.trial_start).filter(|at| *at > now);
     let sentence = match start {
