@@ -13,12 +13,12 @@ export async function byKeyboard(demo, eye) {
   await eye.follow(page, async () => {
     await page.goto(demo.app + '/pricing');
     await keys.enter(page.getByRole('link', { name: 'Skip to the content' }));
-    await keys.enter(plan(page, 'Starter').getByRole('button'));
+    await keys.enter(plan(page, 'Starter').getByRole('link'));
     await heading(page, 'Sign in').waitFor();
     await keys.write(page.getByLabel('E-mail'), 'kim@keys.test');
     await keys.write(page.getByLabel('Name of a new organization'), 'Keys');
     await keys.press('Enter');
-    await on('/pricing');
+    await page.waitForURL(/pricing/);
     await keys.enter(plan(page, 'Starter').getByRole('button'));
     await heading(page, 'Checkout').waitFor();
     const card = demo.cards.asks ?? demo.cards.pays;

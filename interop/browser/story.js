@@ -64,8 +64,17 @@ class Tale {
     const { demo, eye, page } = this;
     await this.to('/pricing');
     await this.look('pricing');
-    await plan(page, 'Growth').getByRole('button').click();
+    // What leads on is only seen while the provider's page is slow.
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    const slowly = `${demo.sandbox}/**`;
+    await page.route(slowly, (route) => held.then(() => route.continue()));
+    await plan(page, 'Growth').getByRole('button').click({ noWaitAfter: true });
+    await this.reads('One moment');
+    await this.look('leave');
+    release();
     await this.reads('Checkout');
+    await page.unroute(slowly);
     await this.look('checkout');
     await this.press('Cancel and go back');
     await page.waitForURL((url) => url.origin === demo.app);

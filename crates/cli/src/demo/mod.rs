@@ -227,15 +227,16 @@ Tollkeeper {version} is ready, with a sandbox in place of the providers.
 
   server     {app}
   sandbox    {sandbox}   organizations, subscriptions, deliveries, the clock
+  console    {app}/console   for operators; `operatorKey` in the settings opens it
   settings   {folder}/demo.json
 
-In a browser, sign in as anybody you like: {app}/auth/login
+In a browser, sign in as anybody, choose a plan and pay with {card}: {app}/pricing
 
 With curl, you are jane@acme.test, administrator of Acme Inc. Who am I, and what can I buy?
 
   curl -s -H @{header} {app}/api/session
 
-Start a checkout, open its `url` in a browser, and pay with {card}:
+Start a checkout, open its `url` in a browser, and pay; on the way back continue as jane@acme.test:
 
   curl -s -H @{header} -d '{{\"plan\":\"growth\",\"seats\":5}}' -H 'Content-Type: application/json' {app}/api/subscription/create
 

@@ -40,6 +40,36 @@ fn part(folder: &str, begin: &str) {
 }
 
 #[test]
+fn in_a_browser_nothing_wrong_goes_unseen() {
+    part("browser", "eye");
+}
+
+#[test]
+fn in_a_browser_a_guest_sees_the_pages_for_everybody() {
+    part("browser", "guest");
+}
+
+#[test]
+fn in_a_browser_keys_and_forms_are_enough_with_chargebee() {
+    part("browser", "hands-chargebee");
+}
+
+#[test]
+fn in_a_browser_keys_and_forms_are_enough_with_stripe() {
+    part("browser", "hands-stripe");
+}
+
+#[test]
+fn in_a_browser_somebody_buys_changes_and_leaves_with_chargebee() {
+    part("browser", "story-chargebee");
+}
+
+#[test]
+fn in_a_browser_somebody_buys_changes_and_leaves_with_stripe() {
+    part("browser", "story-stripe");
+}
+
+#[test]
 fn chargebees_own_client_works_with_the_sandbox_and_the_server() {
     suite("chargebee");
 }
