@@ -316,11 +316,7 @@ pub(crate) fn news(uri: &Uri) -> Option<News> {
         (Some("cancelled" | "canceled" | "abandoned"), ..) => {
             ("info", "Checkout given up", "You left the checkout before it was finished. Nothing was changed.")
         }
-        (_, Some("1" | "true"), _) => (
-            "good",
-            "Thank you",
-            WAITS,
-        ),
+        (_, Some("1" | "true"), _) => ("good", "Thank you", WAITS),
         (_, _, Some("changed")) => ("good", "Changed", "What you have is below."),
         (_, _, Some("scheduled")) => {
             ("good", "Scheduled", "The change waits for the end of the period. Until then it can be taken back.")
