@@ -82,8 +82,9 @@ export class Eye {
     try {
       await act();
     } catch (error) {
-      await page.screenshot({ path: join(this.folder, this.demo.provider, 'failed.png'), fullPage: true });
-      const text = await page.locator('body').innerText();
+      // A page that can no longer be seen must not hide what went wrong.
+      await page.screenshot({ path: join(this.folder, this.demo.provider, 'failed.png'), fullPage: true }).catch(() => {});
+      const text = await page.locator('body').innerText().catch((blind) => String(blind));
       throw new Error(`${page.url()} shows:\n${text}\n\npictures: ${this.folder}\nbesides: ${this.#wrong}`, { cause: error });
     }
   }
