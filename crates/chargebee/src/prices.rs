@@ -72,9 +72,11 @@ impl PriceList for Chargebee {
 
     async fn change_price(&self, id: &PriceId, offer: &Offer) -> Result<(), ProviderError> {
         let (_, amount) = only_amount(CHANGE, offer)?;
-        let model = self.item_price(id.as_str()).await?.pricing_model;
+        let there = self.item_price(id.as_str()).await?;
+        let is_step = there.pricing_model.as_deref() == Some("stairstep");
         let form = Form::new().set("status", "active");
-        let form = rate(form, model.as_deref() == Some("stairstep"), amount);
+        // Several steps were never compared with our one amount, so that nobody has agreed to lose them.
+        let form = if record(there).each.is_some() { rate(form, is_step, amount) } else { form };
         let endpoint = Endpoint::on(CHANGE, "/item_prices/{id}", id.as_str());
         self.client.post::<wire::Nothing>(endpoint, &form, None).await.map(drop)
     }

@@ -44,6 +44,9 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     let vars = Vars::of_process();
     let flags = Flags { listen: args.listen, insecure_webhooks: args.insecure_webhooks, takes_nothing_in: false };
     let config = Config::read(&vars, &flags)?;
+    for doubt in config.doubts() {
+        tracing::warn!("{doubt}");
+    }
     let clocks = Clocks::default();
     let db = compose::database(&config.database_url, !args.no_migrate).await?;
     let listener = compose::listen(config.listen).await?;

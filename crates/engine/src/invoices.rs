@@ -11,6 +11,9 @@ use crate::{Actor, Error, Tollkeeper, budget::for_a_person, provision::deleted};
 /// A page of an organization's invoices, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Invoices {
+    /// Who wrote them; who asked knows.
+    #[serde(skip)]
+    pub provider: Provider,
     /// What is on it.
     pub invoices: Vec<Invoice>,
     /// Names the next page; `None` on the last one.
@@ -28,7 +31,8 @@ impl Tollkeeper {
 
     async fn list_invoices(&self, actor: &Actor, page: Option<&str>) -> Result<Invoices, Error> {
         let Some((provider, customer)) = self.customer_of(actor).await? else {
-            return Ok(Invoices { invoices: Vec::new(), next: None });
+            let provider = self.settings().billing_provider.clone();
+            return Ok(Invoices { provider, invoices: Vec::new(), next: None });
         };
         let Page { mut rows, next } = self.billing(&provider)?.invoices(&customer, page).await.map_err(|error| {
             if page.is_some() && matches!(error.kind, ErrorKind::Rejected | ErrorKind::NotFound) {
@@ -39,7 +43,7 @@ impl Tollkeeper {
             Error::from(error)
         })?;
         rows.retain(|invoice| invoice.customer_id == customer);
-        Ok(Invoices { invoices: rows, next })
+        Ok(Invoices { provider, invoices: rows, next })
     }
 
     /// Makes a fresh link to the document of one of the organization's invoices.

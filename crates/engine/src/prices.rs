@@ -25,8 +25,8 @@ pub enum PriceState {
     Changeable(Vec<String>),
     /// It is there, and differs in what nobody can change there. The catalog has to follow, or sell another price.
     Stuck(Vec<String>),
-    /// It was made there, under an id that the provider chose: the catalog has to name that one.
-    Renamed(PriceId),
+    /// It was made there, under an id that the provider chose: the catalog has to name that one. With what differs.
+    Renamed(PriceId, Vec<String>),
 }
 
 /// One price of ours beside what the provider has.
@@ -87,7 +87,7 @@ impl Tollkeeper {
                 list.change_price(&offer.id, offer).await?;
                 Ok(offer.id.clone())
             }
-            PriceState::Renamed(id) => Ok(id.clone()),
+            PriceState::Renamed(id, _) => Ok(id.clone()),
             PriceState::Same | PriceState::Stuck(_) => Ok(offer.id.clone()),
         }
     }
@@ -116,7 +116,13 @@ fn compare(catalog: &Catalog, provider: &Provider, records: &[PriceRecord], list
             }
             let state = match (by_id.get(&offer.id), by_wish.get(&offer.id)) {
                 (Some(record), _) => differences(&offer, record, list),
-                (None, Some(record)) if list.names_prices() => PriceState::Renamed(record.id.clone()),
+                (None, Some(record)) if list.names_prices() => {
+                    let why = match differences(&offer, record, list) {
+                        PriceState::Changeable(why) | PriceState::Stuck(why) => why,
+                        _ => Vec::new(),
+                    };
+                    PriceState::Renamed(record.id.clone(), why)
+                }
                 (None, _) => PriceState::Missing,
             };
             ours.push(ComparedPrice { offer, sold_as: shelf.name.clone(), state });

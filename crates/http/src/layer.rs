@@ -17,7 +17,7 @@ use axum::{
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use tokio::time::timeout;
-use tollkeeper::{Decision, LimitView, feature_view, ids::OrganizationId, ports::Session};
+use tollkeeper::{Decision, LimitView, Scope, feature_view, ids::OrganizationId, ports::Session};
 use tower::{Layer, Service};
 use url::form_urlencoded::Serializer;
 
@@ -99,7 +99,8 @@ impl Gates {
 /// The gate of one feature, as a layer: `.route_layer(gates.require("sso"))`.
 ///
 /// Closed, it answers programs with a problem document (401, 402, 403 or 503) and leads browsers on with 303. Open, it
-/// hands an [`Entitled`] to the handler.
+/// hands an [`Entitled`] to the handler. An API key opens it for requests that only read; for others it needs the scope
+/// `admin`.
 #[derive(Clone)]
 pub struct Gate {
     gates: Gates,
@@ -176,6 +177,12 @@ impl Gate {
             Some(prove) => (prove(parts).ok_or_else(Problem::unauthenticated)?, None),
             None => {
                 let caller = Caller::from_request_parts(parts, app).await?;
+                if let Caller::Key(key) = &caller
+                    && !parts.method.is_safe()
+                {
+                    // No smaller scope speaks of what the product's own routes change.
+                    key.needs(Scope::Admin)?;
+                }
                 let organization = caller.organization(app, &parts.uri)?.into_owned();
                 (organization, caller.into_person())
             }

@@ -160,3 +160,14 @@ async fn every_parameter_is_documented() {
         }
     }
 }
+
+#[tokio::test]
+async fn several_steps_are_sold_again_as_they_are() {
+    let steps = json!({ "pricing_model": "stairstep",
+        "tiers": [{ "starting_unit": 1, "price": 7 }, { "starting_unit": 9, "price": 8 }] });
+    let fake = Fake::playing([answer(200, &price(&steps)), answer(200, &price(&steps))]).await;
+    fake.chargebee.change_price(&"basic-monthly".into(), &offer(ItemType::Plan, Interval::Month, false)).await.unwrap();
+    let sent = &fake.requests()[1];
+    assert_eq!(sent.value("status").as_deref(), Some("active"));
+    assert_eq!((sent.value("tiers[price][0]"), sent.value("price")), (None, None));
+}

@@ -16,7 +16,7 @@ use super::{
 pub(crate) enum Events {
     /// Show deliveries and their fates, the newest first; never a body
     List(List),
-    /// Show deliveries as they arrive, and again when their fate is known, until you end it; never a body
+    /// Show deliveries as they arrive, and again when their fate is known within a minute, until you end it; never a body
     Tail(Tail),
 }
 

@@ -96,7 +96,7 @@ pub(super) fn ways_back(app_url: &str, vars: &Vars, problems: &Problems) -> Ways
 }
 
 /// Whether an address is on this machine.
-fn is_loopback(text: &str) -> bool {
+pub(super) fn is_loopback(text: &str) -> bool {
     url::Url::parse(text).ok().is_some_and(|url| match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),

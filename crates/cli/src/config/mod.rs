@@ -159,6 +159,25 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What works, and is surely not meant where others can reach it.
+    pub(crate) fn doubts(&self) -> Vec<&'static str> {
+        let app_url = &self.settings.app_url;
+        let is_shared = !address::is_loopback(app_url) || self.database_url.starts_with("postgres");
+        let mut doubts = Vec::new();
+        if self.settings.secrets.is_empty() && is_shared {
+            doubts.push(
+                "TOLLKEEPER_SECRET is not set: sessions and previews end with this process, and no other process \
+                 knows them; `openssl rand -hex 32` makes one",
+            );
+        }
+        if app_url.starts_with("http:") && !address::is_loopback(app_url) {
+            doubts.push("app_url is plain http: whoever is on the way can read the sessions of people; https is wanted");
+        }
+        doubts
+    }
+}
+
 /// The database alone, for commands that need nothing else.
 ///
 /// # Errors

@@ -491,3 +491,23 @@ fn people_come_back_from_signing_in_to_this_site() {
         assert!(found.len() == 1 && found[0].starts_with("http.session_cookie"), "{name}: {found:?}");
     }
 }
+
+#[test]
+fn what_works_and_is_surely_not_meant_is_said() {
+    let secret = ("TOLLKEEPER_SECRET", "0123456789abcdef0123456789abcdef");
+    let doubts = |changed: &[(&'static str, &'static str)]| {
+        let mut vars = good();
+        vars.retain(|(name, _)| changed.iter().all(|(other, _)| other != name));
+        read(&[vars, changed.to_vec()].concat(), "").unwrap().doubts()
+    };
+    let named = |doubts: &[&'static str]| -> Vec<_> {
+        doubts.iter().map(|doubt| doubt.split(' ').next().unwrap_or_default()).collect()
+    };
+    assert_eq!(named(&doubts(&[])), ["TOLLKEEPER_SECRET"]);
+    assert_eq!(doubts(&[secret]), [""; 0]);
+    assert_eq!(named(&doubts(&[secret, ("APP_URL", "http://app.example.com")])), ["app_url"]);
+    let at_home = ("APP_URL", "http://127.0.0.1:3000");
+    assert_eq!(doubts(&[at_home]), [""; 0]);
+    let shared = ("DATABASE_URL", "postgres://localhost/tollkeeper");
+    assert_eq!(named(&doubts(&[at_home, shared])), ["TOLLKEEPER_SECRET"]);
+}

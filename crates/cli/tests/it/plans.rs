@@ -122,6 +122,12 @@ both_providers! {
         assert!(again.contains("Nothing to do"), "{again}");
         if provider == Provider::Stripe {
             assert!(again.lines().any(|line| line.starts_with("renamed") && line.contains("price_1")), "{again}");
+            // What was made under another id may differ as well.
+            let cost = |amount: i64| edit(&world, |table| table["plans"]["basic"]["prices"][0]["amount"] = amount.into());
+            cost(950);
+            let differs = said(&world, &["push", "--yes"]);
+            assert!(differs.contains("costs 900 USD there, 950 here"), "{differs}");
+            cost(900);
         }
         rename(&world, &pushed);
         let third = told(&world, &["push", "--yes"]);

@@ -258,7 +258,7 @@ impl<'a> Seller<'a> {
         });
         let per = words::per(price.interval);
         Cost {
-            amount: words::money(price.amount, price.currency),
+            amount: words::money(price.amount, price.currency, &price.provider),
             per: if price.per_seat { format!("per seat, {per}") } else { per.to_owned() },
             saving,
         }

@@ -2,14 +2,14 @@
 
 use tollkeeper_core::{
     catalog::{Catalog, Grant, Interval, Plan},
-    ids::PlanName,
+    ids::{PlanName, Provider},
     money::Currency,
     time::{DAY, Timestamp},
 };
 
-/// An amount in minor units: `$49.00`, `-€3.50`, `¥1,200`, `CHF 49.00`.
-pub(crate) fn money(amount: i64, currency: Currency) -> String {
-    let digits = decimals(currency.as_str());
+/// An amount in minor units as the provider counts them: `$49.00`, `-€3.50`, `¥1,200`, `CHF 49.00`.
+pub(crate) fn money(amount: i64, currency: Currency, provider: &Provider) -> String {
+    let digits = decimals(currency.as_str(), provider);
     let whole = 10_u64.pow(digits);
     let (units, rest) = (amount.unsigned_abs() / whole, amount.unsigned_abs() % whole);
     let sign = if amount < 0 { "-" } else { "" };
@@ -27,9 +27,12 @@ pub(crate) fn money(amount: i64, currency: Currency) -> String {
 
 /// How many digits the minor unit of a currency has.
 ///
-/// Source: ISO 4217, list one.
-fn decimals(currency: &str) -> u32 {
+/// Sources: ISO 4217, list one; for Stripe, which never changed what it once took, its documentation, "Supported
+/// currencies", "Zero-decimal currencies" and "Special cases".
+fn decimals(currency: &str, provider: &Provider) -> u32 {
     match currency {
+        "MGA" if provider.as_str() == "stripe" => 0,
+        "ISK" | "UGX" if provider.as_str() == "stripe" => 2,
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
         | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
@@ -164,7 +167,20 @@ mod tests {
             (0, "CHF", "CHF\u{a0}0.00"),
             (i64::MIN, "USD", "-$92,233,720,368,547,758.08"),
         ] {
-            assert_eq!(money(amount, currency.parse().unwrap()), words);
+            assert_eq!(money(amount, currency.parse().unwrap(), &"chargebee".into()), words);
+        }
+    }
+
+    #[test]
+    fn a_provider_counts_some_currencies_in_its_own_way() {
+        for (amount, currency, at_stripe, at_chargebee) in [
+            (490_000, "ISK", "ISK\u{a0}4,900.00", "ISK\u{a0}490,000"),
+            (490_000, "UGX", "UGX\u{a0}4,900.00", "UGX\u{a0}490,000"),
+            (1200, "MGA", "MGA\u{a0}1,200", "MGA\u{a0}12.00"),
+            (1200, "JPY", "¥1,200", "¥1,200"),
+        ] {
+            let at = |provider: &str| money(amount, currency.parse().unwrap(), &provider.into());
+            assert_eq!((at("stripe").as_str(), at("chargebee").as_str()), (at_stripe, at_chargebee));
         }
     }
 

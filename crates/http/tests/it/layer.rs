@@ -171,6 +171,10 @@ async fn programs_come_in_with_keys() {
     world.ask(OPERATOR, "GET", "/reports?referenceId=org_1", "").await.ok();
     let usage = world.key(&[Scope::Usage], Some("org_1")).await;
     world.ask(&usage, "GET", "/reports", "").await.problem(403, "scope_required");
+    // To read is not to write, whatever the product's route writes.
+    world.ask(&read, "POST", "/any", "").await.problem(403, "scope_required");
+    let admin = world.key(&[Scope::Read, Scope::Admin], Some("org_1")).await;
+    world.ask(&admin, "POST", "/any", "").await.ok();
 }
 
 /// What a product's own layer has proven.

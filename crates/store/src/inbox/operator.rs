@@ -99,7 +99,7 @@ pub struct Filter {
     pub before: Option<MachineTime>,
 }
 
-/// Reads at most `limit` deliveries, the newest first.
+/// Reads at most `limit` deliveries, the newest first, without their bodies.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
@@ -116,7 +116,7 @@ pub async fn list(mut c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<Inbox
                 all Row,
                 concat!(
                     "
-                    SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why, attempts, next_attempt_at, last_error
+                    SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, substr(body, 1, 0) AS body, state, why, attempts, next_attempt_at, last_error
                     FROM inbox
                     WHERE ", $condition, "
                       AND received_at < $2
@@ -152,7 +152,7 @@ pub async fn list(mut c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<Inbox
     rows.into_iter().map(Row::read).collect()
 }
 
-/// Reads at most `limit` deliveries received at or after `from`, the oldest first.
+/// Reads at most `limit` deliveries received at or after `from`, the oldest first, without their bodies.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
@@ -161,7 +161,7 @@ pub async fn arrived(c: C<'_>, from: MachineTime, limit: i64) -> Result<Vec<Inbo
         c,
         all Row,
         "
-        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, body, state, why, attempts, next_attempt_at, last_error
+        SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, substr(body, 1, 0) AS body, state, why, attempts, next_attempt_at, last_error
         FROM inbox
         WHERE received_at >= $1
         ORDER BY received_at, source, event_id

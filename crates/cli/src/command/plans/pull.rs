@@ -43,7 +43,9 @@ fn told(compared: &ComparedPrices) -> Value {
         .filter_map(|price| match &price.state {
             PriceState::Same | PriceState::Missing => None,
             PriceState::Changeable(why) | PriceState::Stuck(why) => Some(json!({ "id": price.offer.id, "why": why })),
-            PriceState::Renamed(id) => Some(json!({ "id": price.offer.id, "idThere": id })),
+            PriceState::Renamed(id, why) => {
+                Some(json!({ "id": price.offer.id, "idThere": id, "why": why }))
+            }
         })
         .collect();
     json!({
@@ -95,9 +97,12 @@ fn written(compared: &ComparedPrices) -> String {
             PriceState::Changeable(why) | PriceState::Stuck(why) => {
                 let _ = writeln!(text, "# {id} differs: it {}.", why.join(", it "));
             }
-            PriceState::Renamed(there) => {
+            PriceState::Renamed(there, why) => {
                 let there = visible(there.as_str());
                 let _ = writeln!(text, "# {id} was made as {there}: name that id in the catalog.");
+                if !why.is_empty() {
+                    let _ = writeln!(text, "# {id} differs: it {}.", why.join(", it "));
+                }
             }
         }
     }

@@ -75,7 +75,7 @@ async fn one(engine: &Tollkeeper, compared: &ComparedPrices, price: &ComparedPri
 fn needs_work(price: &ComparedPrice) -> bool {
     match price.state {
         PriceState::Missing | PriceState::Changeable(_) => true,
-        PriceState::Same | PriceState::Stuck(_) | PriceState::Renamed(_) => false,
+        PriceState::Same | PriceState::Stuck(_) | PriceState::Renamed(..) => false,
     }
 }
 
@@ -85,7 +85,7 @@ fn word(state: &PriceState) -> &'static str {
         PriceState::Missing => "create",
         PriceState::Changeable(_) => "change",
         PriceState::Stuck(_) => "differs",
-        PriceState::Renamed(_) => "renamed",
+        PriceState::Renamed(..) => "renamed",
     }
 }
 
@@ -107,7 +107,8 @@ fn row(price: &ComparedPrice) -> Vec<String> {
     let each = if offer.each && offer.item_type == ItemType::Plan { " per seat" } else { "" };
     let what = match &price.state {
         PriceState::Changeable(why) | PriceState::Stuck(why) => why.join(", "),
-        PriceState::Renamed(id) => format!("is {id} there: name that id in the catalog"),
+        PriceState::Renamed(id, why) if why.is_empty() => format!("is {id} there: name that id in the catalog"),
+        PriceState::Renamed(id, why) => format!("is {id} there, and {}: name that id in the catalog", why.join(", ")),
         PriceState::Missing | PriceState::Same => {
             format!("{}{each}, {}", amounts.collect::<Vec<_>>().join(", "), offer.interval.as_str())
         }
@@ -153,12 +154,12 @@ fn concluded(compared: &ComparedPrices, done: &[Done<'_>]) -> anyhow::Result<()>
 fn told(compared: &ComparedPrices, todo: &[&ComparedPrice], done: &[Done<'_>]) -> Value {
     let price = |price: &ComparedPrice| {
         let why = match &price.state {
-            PriceState::Changeable(why) | PriceState::Stuck(why) => json!(why),
-            PriceState::Same | PriceState::Missing | PriceState::Renamed(_) => json!([]),
+            PriceState::Changeable(why) | PriceState::Stuck(why) | PriceState::Renamed(_, why) => json!(why),
+            PriceState::Same | PriceState::Missing => json!([]),
         };
         let done = done.iter().find(|(done, _)| std::ptr::eq(*done, price)).map(|(_, id)| id);
         let there = match &price.state {
-            PriceState::Renamed(id) => Some(id),
+            PriceState::Renamed(id, _) => Some(id),
             _ => done,
         };
         json!({

@@ -253,7 +253,7 @@ impl<'a> Choice<'a> {
 
     /// What the change costs, in words.
     pub(crate) fn shown(&self, catalog: &Catalog, preview: &Preview, now: Timestamp) -> Shown {
-        let money = |amount| words::money(amount, preview.currency);
+        let money = |amount| words::money(amount, preview.currency, &self.row.provider);
         let at_once = preview.when == ChangeWhen::Now;
         let end = self.row.period_end.filter(|end| *end > now);
         let title = words::plan_title(catalog, self.plan.as_ref());
@@ -323,7 +323,7 @@ impl<'a> Choice<'a> {
                     lines: words::grants(plan).join(" · "),
                     price: format!(
                         "{} {}{}",
-                        words::money(price.amount, price.currency),
+                        words::money(price.amount, price.currency, &price.provider),
                         if price.per_seat { "per seat, " } else { "" },
                         words::per(price.interval)
                     ),

@@ -6,6 +6,7 @@ use http::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tollkeeper::{
     Action, Invoices,
+    ids::Provider,
     ports::{Invoice, InvoiceStatus},
 };
 
@@ -55,13 +56,13 @@ pub(crate) async fn show(State(app): State<Shared>, visitor: Visitor, uri: Uri) 
 impl InvoicesPage {
     pub(crate) fn of(frame: Frame, invoices: &Invoices, first: bool) -> Self {
         let next = invoices.next.as_deref().map(|next| with_query("/billing/invoices", &[("page", next)]));
-        Self { frame, rows: invoices.invoices.iter().map(row).collect(), next, first }
+        Self { frame, rows: invoices.invoices.iter().map(|it| row(it, &invoices.provider)).collect(), next, first }
     }
 }
 
-fn row(invoice: &Invoice) -> Row {
+fn row(invoice: &Invoice, provider: &Provider) -> Row {
     let money = |amount| match invoice.currency {
-        Some(currency) => words::money(amount, currency),
+        Some(currency) => words::money(amount, currency, provider),
         None => amount.to_string(),
     };
     let (tone, status) = match &invoice.status {

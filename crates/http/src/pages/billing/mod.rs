@@ -270,7 +270,7 @@ impl Desk<'_> {
             sum = sum.checked_add(amount)?;
         }
         let every = interval.map_or(String::new(), |interval| format!(" {}", words::per(interval)));
-        Some(format!("{}{every}", words::money(sum, currency)))
+        Some(format!("{}{every}", words::money(sum, currency, &row.provider)))
     }
 
     fn seats(self, row: &Subscription) -> Option<Seats> {

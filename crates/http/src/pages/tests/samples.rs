@@ -376,7 +376,7 @@ fn invoices() -> Invoices {
         invoice(HOSTILE, InvoiceStatus::Other(HOSTILE.into()), 0),
     ];
     rows[6].currency = None;
-    Invoices { invoices: rows, next: Some(HOSTILE.into()) }
+    Invoices { provider: "stripe".into(), invoices: rows, next: Some(HOSTILE.into()) }
 }
 
 /// Every page in every state: a name and its text.
@@ -422,7 +422,7 @@ pub(super) fn all() -> Vec<(String, String)> {
         add(format!("pause: {name}"), &PausePage::of(frame("Pause"), &row, &catalog(), now()));
     }
     add("invoices".into(), &InvoicesPage::of(frame("Invoices"), &invoices(), true));
-    let none = Invoices { invoices: Vec::new(), next: None };
+    let none = Invoices { provider: "stripe".into(), invoices: Vec::new(), next: None };
     add("invoices: none".into(), &InvoicesPage::of(frame("Invoices"), &none, true));
     add("invoices: no more".into(), &InvoicesPage::of(frame("Invoices"), &none, false));
     for query in [
