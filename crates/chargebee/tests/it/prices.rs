@@ -123,7 +123,7 @@ async fn what_is_there_already_is_not_made_twice() {
 
 #[tokio::test]
 async fn a_change_speaks_the_model_of_the_price() {
-    let step = json!({ "pricing_model": "stairstep" });
+    let step = json!({ "pricing_model": "stairstep", "tiers": [{ "starting_unit": 1, "price": 7 }] });
     for (model, wanted) in [(json!({}), "price"), (step, "tiers[price][0]")] {
         let fake = Fake::playing([answer(200, &price(&model)), answer(200, &price(&model))]).await;
         let offer = offer(ItemType::Plan, Interval::Month, true);
