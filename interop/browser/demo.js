@@ -21,12 +21,15 @@ const CARDS = {
 };
 
 export class Demo {
+  /** What it wrote. */
+  said = [];
+
   /** Starts one that is ready: `app` and `sandbox` are where it answers. */
   static async start(t, provider) {
     const demo = new Demo();
     const folder = await mkdtemp(join(tmpdir(), 'tollkeeper-browser-'));
     const anywhere = ['--listen', '127.0.0.1:0', '--sandbox-listen', '127.0.0.1:0'];
-    await start(t, ['demo', ...anywhere, '--provider', provider, '--data', folder], {}, (line) => line.includes('Ctrl-C'));
+    await start(t, ['demo', ...anywhere, '--provider', provider, '--data', folder], {}, (line) => line.includes('Ctrl-C'), demo.said);
     // Hooks run in the order in which they were given: the folder goes after the program has.
     t.after(() => rm(folder, { recursive: true }));
     const told = JSON.parse(await readFile(join(folder, 'demo.json'), 'utf8'));

@@ -85,7 +85,7 @@ export class Eye {
       // A page that can no longer be seen must not hide what went wrong.
       await page.screenshot({ path: join(this.folder, this.demo.provider, 'failed.png'), fullPage: true }).catch(() => {});
       const text = await page.locator('body').innerText().catch((blind) => String(blind));
-      throw new Error(`${page.url()} shows:\n${text}\n\npictures: ${this.folder}\nbesides: ${this.#wrong}`, { cause: error });
+      throw new Error(`${page.url()} shows:\n${text}\n\npictures: ${this.folder}\nbesides: ${this.#wrong}\nthe program said:\n${this.demo.said.slice(-50).join('\n')}`, { cause: error });
     }
   }
 

@@ -11,8 +11,8 @@ export const INTEROP = fileURLToPath(new URL('..', import.meta.url)).replace(/\/
 /** How long anything that must come may take. */
 export const PATIENCE_MS = 30_000;
 
-/** Starts `tollkeeper` for a test; answers what `find` finds in one of its lines. */
-export async function start(t, args, env, find) {
+/** Starts `tollkeeper` for a test; answers what `find` finds in one of its lines. All of them go to `said`. */
+export async function start(t, args, env, find, said = []) {
   const program = process.env.TOLLKEEPER_BIN;
   if (!program) throw new Error('TOLLKEEPER_BIN must name the program under test');
   // Nothing of the environment but what every program needs, so that no setting of the machine changes a test.
@@ -27,7 +27,6 @@ export async function start(t, args, env, find) {
     await ended;
   });
 
-  const said = [];
   return new Promise((resolve, reject) => {
     const fail = (why) => reject(new Error(`tollkeeper ${args.join(' ')}: ${why}\n${said.join('\n')}`));
     const deadline = setTimeout(() => fail('it did not say in time that it is ready'), PATIENCE_MS);

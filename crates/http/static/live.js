@@ -3,11 +3,15 @@
 (() => {
   const part = () => document.querySelector("[data-version]");
   let news = null;
+  let heard = null;
+  const isOld = () => heard !== null && Number(part().dataset.version) < Number(heard);
+  const ask = () => part().dispatchEvent(new CustomEvent("changed"));
   const listen = () => {
     if (news || !part()) return;
     news = new EventSource("/api/events");
     news.addEventListener("subscription", (event) => {
-      if (part().dataset.version !== event.lastEventId) part().dispatchEvent(new CustomEvent("changed"));
+      heard = event.lastEventId;
+      if (isOld()) ask();
     });
   };
   const leave = () => {
@@ -19,8 +23,13 @@
   document.addEventListener("visibilitychange", look);
   addEventListener("pagehide", leave);
   addEventListener("pageshow", look);
+  let shown = null;
   document.addEventListener("htmx:after:swap", () => {
     const told = document.getElementById("told");
     if (told) told.textContent = "This page was brought up to date.";
+    // What was heard while the answer was under way found nobody to ask. One that brings nothing new is not asked again.
+    const before = shown;
+    shown = part()?.dataset.version;
+    if (part() && isOld() && shown !== before) ask();
   });
 })();

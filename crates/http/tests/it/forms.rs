@@ -197,7 +197,7 @@ async fn a_cancellation_says_what_ends_and_can_be_taken_back() {
     assert_eq!(twice.leads_to(), "/billing?done=already");
     assert_eq!(listed(&world).await["cancelAt"], Value::Null);
     assert!(send(&world, "/billing/cancel", "when=later").await.page(400).contains("When must be one of"));
-    assert_eq!(send(&world, "/billing/cancel", "when=now").await.leads_to(), "/billing?done=cancelled");
+    assert_eq!(send(&world, "/billing/cancel", "when=now").await.leads_to(), "/billing?done=ended");
     assert_eq!(world.billing.cancels(), [CancelWhen::PeriodEnd, CancelWhen::Now]);
     let over = look(&world, ADMIN, "/billing").await.page(200);
     assert!(over.contains("Nothing is paid for") && over.contains("What ended"), "{over}");
