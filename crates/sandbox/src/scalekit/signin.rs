@@ -102,14 +102,15 @@ pub(crate) fn sign_out(
         let value = pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         value.filter(|value| !value.is_empty())
     };
-    let Some(hint) = get("id_token_hint") else { return SignedOut::Refused("id_token_hint is missing") };
-    let Some(claims) = issuer.keys.verify(hint).filter(|claims| is_ours(claims, issuer)) else {
-        return SignedOut::Refused("id_token_hint is no ID token of this environment");
-    };
-    let session = claims["sid"].as_str().and_then(|id| sessions.open(id, machine_now));
-    if let Some(session) = session {
-        sessions.end(session, machine_now);
-        tell(directory, sessions.row(session), "user.logout", (now, machine_now));
+    // Without one, a browser's own cookie would say whose session it is. Nobody has one here, so that none ends.
+    if let Some(hint) = get("id_token_hint") {
+        let Some(claims) = issuer.keys.verify(hint).filter(|claims| is_ours(claims, issuer)) else {
+            return SignedOut::Refused("id_token_hint is no ID token of this environment");
+        };
+        if let Some(session) = claims["sid"].as_str().and_then(|id| sessions.open(id, machine_now)) {
+            sessions.end(session, machine_now);
+            tell(directory, sessions.row(session), "user.logout", (now, machine_now));
+        }
     }
     match get("post_logout_redirect_uri") {
         None => SignedOut::Here,
