@@ -22,6 +22,7 @@
 // Stripe's objects have many members, and `json!` takes a step for each.
 #![recursion_limit = "256"]
 
+mod challenge;
 mod chaos;
 mod chargebee;
 mod clock;

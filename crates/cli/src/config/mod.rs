@@ -172,7 +172,8 @@ impl Config {
             );
         }
         if app_url.starts_with("http:") && !address::is_loopback(app_url) {
-            doubts.push("app_url is plain http: whoever is on the way can read the sessions of people; https is wanted");
+            doubts
+                .push("app_url is plain http: whoever is on the way can read the sessions of people; https is wanted");
         }
         doubts
     }

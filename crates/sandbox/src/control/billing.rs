@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Failure, chargebee_truth, read, stripe, stripe_truth};
+use crate::challenge::Challenge;
 use crate::chargebee::site::catalog::{Asked, ItemType};
 use crate::chargebee::site::changes::Change;
 use crate::chargebee::site::ending::{Cancel, CancelWhen};
@@ -20,7 +21,6 @@ use crate::router::json_response;
 use crate::server::Shared;
 use crate::stripe::account as stripe_account;
 use crate::stripe::account::checkout::Completion;
-use crate::stripe::account::model::Challenge;
 use crate::world::World;
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ pub(super) struct CompleteBody {
     challenge: Option<String>,
 }
 
-/// Finishes a checkout page as a browser would. Only Stripe's cards ask for a challenge.
+/// Finishes a checkout page as a browser would.
 pub(super) async fn complete_page(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Failure> {
     let body: CompleteBody = read(&body)?;
     if let Some(id) = pages::stripe::id_in(&body.url) {
@@ -47,13 +47,14 @@ pub(super) async fn complete_page(State(shared): State<Arc<Shared>>, body: Bytes
     if body.card.trim().is_empty() {
         return Err(Failure::invalid("the card is missing"));
     }
+    let challenge = body.challenge()?;
     let redirect_url = shared.with(|world, now| -> Result<Value, Failure> {
         let site = &mut world.site;
         let position = site
             .hosted_pages
             .position(&id)
             .ok_or_else(|| Failure::not_found("there is no checkout page at this url"))?;
-        site.finish_page(position, &body.card, Act::new(now, Cause::HostedPage))?;
+        site.finish_page(position, &body.card, challenge, Act::new(now, Cause::HostedPage))?;
         Ok(hosted::success_url(site, position).map_or(Value::Null, Value::from))
     })?;
     Ok(json_response(200, json!({ "redirectUrl": redirect_url }).to_string()))

@@ -68,10 +68,19 @@ impl From<StripeRefusal> for Failure {
     }
 }
 
+impl Failure {
+    /// Somebody has to answer for the customer.
+    fn asked() -> Self {
+        let error = "the bank asks the customer: send a challenge, `pass` or `fail`".into();
+        Self { status: 402, code: "authentication_required", error }
+    }
+}
+
 impl From<NotFinished> for Failure {
     fn from(reason: NotFinished) -> Self {
         match reason {
             NotFinished::Over(error) => Self { status: 409, code: "page_over", error: error.into() },
+            NotFinished::Challenge => Self::asked(),
             NotFinished::Declined(error) => Self { status: 402, code: "card_declined", error },
             NotFinished::Refused(refusal) => refusal.into(),
         }
@@ -82,11 +91,7 @@ impl From<NotCompleted> for Failure {
     fn from(reason: NotCompleted) -> Self {
         match reason {
             NotCompleted::Over(error) => Self { status: 409, code: "page_over", error: error.into() },
-            NotCompleted::Challenge => Self {
-                status: 402,
-                code: "authentication_required",
-                error: "the bank asks the customer: send a challenge, `pass` or `fail`".into(),
-            },
+            NotCompleted::Challenge => Self::asked(),
             NotCompleted::Declined(refusal) | NotCompleted::Refused(refusal) => refusal.into(),
         }
     }

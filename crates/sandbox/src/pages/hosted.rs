@@ -1,4 +1,4 @@
-//! The hosted checkout page.
+//! The hosted checkout page, and the question of the customer's bank (3-D Secure) in between.
 //!
 //! Source: Chargebee API docs, "Hosted pages": after success the browser goes to `redirect_url`, after a cancellation
 //! to `cancel_url`, each with `id` and `state` appended.
@@ -12,6 +12,7 @@ use http::StatusCode;
 
 use super::layout::{Width, escape, instant, message, money, page};
 use super::{parts, pdf};
+use crate::challenge::Challenge;
 use crate::chargebee::api::Form;
 use crate::chargebee::site::cards::NAMED;
 use crate::chargebee::site::catalog::{Item, amount_of};
@@ -88,11 +89,12 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(id): Path<Str
         let Some(position) = site.hosted_pages.position(&id) else { return gone() };
         let act = Act::new(now, Cause::HostedPage);
         let card = parts::card_of(form.pairs());
+        let challenge = form.get("challenge").and_then(Challenge::parse);
         let cancels = form.get("action") == Some("cancel");
         let result = if cancels {
             site.cancel_page(position, act)
         } else {
-            site.finish_page(position, card.unwrap_or_default(), act)
+            site.finish_page(position, card.unwrap_or_default(), challenge, act)
         };
         match result {
             Ok(()) => {
@@ -102,6 +104,7 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(id): Path<Str
                     |target| Redirect::to(&target).into_response(),
                 )
             }
+            Err(NotFinished::Challenge) => parts::challenge(OF, &[("card", card)]),
             Err(NotFinished::Over(_)) => render(site, position, now.secs(), None, None),
             Err(NotFinished::Declined(message)) => render(site, position, now.secs(), Some(&message), card),
             Err(NotFinished::Refused(refusal)) => render(site, position, now.secs(), Some(&refusal.message), card),

@@ -1,6 +1,9 @@
 //! What several pages show: notes, states, amounts, and the choice of a test card.
 
-use super::layout::escape;
+use axum::response::Response;
+use http::StatusCode;
+
+use super::layout::{Width, escape, page};
 
 /// The value of the radio button that goes with the free field.
 const OTHER: &str = "other";
@@ -163,6 +166,22 @@ pub(super) fn card_of(pairs: &[(String, String)]) -> Option<&str> {
     let get = |name: &str| pairs.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let number = get("pick").filter(|picked| *picked != OTHER).or_else(|| get("card"));
     number.filter(|number| !number.trim().is_empty())
+}
+
+/// What the customer's bank asks, with everything that was filled in before.
+pub(super) fn challenge(of: &str, filled_in: &[(&str, Option<&str>)]) -> Response {
+    let hidden: String = filled_in
+        .iter()
+        .filter_map(|(name, value)| Some((name, (*value)?)))
+        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value)))
+        .collect();
+    let content = format!(
+        "<form method=\"post\" class=\"panel\">{hidden}\
+         <p>This stands in for the page of the customer's bank, which asks whether the payment is really theirs.</p>\
+         <button class=\"main block\" name=\"challenge\" value=\"pass\">Pass: it is mine</button>\
+         <button class=\"danger block\" name=\"challenge\" value=\"fail\">Fail: it is not</button></form>"
+    );
+    page(StatusCode::OK, of, "3-D Secure", Width::Narrow, &content)
 }
 
 #[cfg(test)]

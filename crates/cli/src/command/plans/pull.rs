@@ -43,9 +43,7 @@ fn told(compared: &ComparedPrices) -> Value {
         .filter_map(|price| match &price.state {
             PriceState::Same | PriceState::Missing => None,
             PriceState::Changeable(why) | PriceState::Stuck(why) => Some(json!({ "id": price.offer.id, "why": why })),
-            PriceState::Renamed(id, why) => {
-                Some(json!({ "id": price.offer.id, "idThere": id, "why": why }))
-            }
+            PriceState::Renamed(id, why) => Some(json!({ "id": price.offer.id, "idThere": id, "why": why })),
         })
         .collect();
     json!({

@@ -1,6 +1,7 @@
 //! The test gateway's cards.
 //!
-//! Source: Chargebee docs, "Chargebee Test Gateway".
+//! Sources: Chargebee docs, "Chargebee Test Gateway"; for the one that asks, Stripe docs, "Testing": a site passes cards
+//! on to its gateway, and this number asks where Stripe is the gateway. The test gateway's own are not known here.
 
 /// What a card will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +20,20 @@ pub(crate) struct Card {
     pub(crate) last4: String,
     pub(crate) brand: &'static str,
     pub(crate) behaviour: Behaviour,
+    /// Whether the bank asks the customer first.
+    pub(crate) asks: bool,
 }
 
+/// The card whose bank asks.
+const ASKS: &str = "4000002760003184";
+
 /// The cards that pages name, with what each shows.
-pub(crate) const NAMED: [(&str, &str); 4] = [
+pub(crate) const NAMED: [(&str, &str); 5] = [
     ("4111 1111 1111 1111", "pays"),
     ("5555 5555 5555 4444", "pays (Mastercard)"),
     ("4119 8627 6033 8320", "is declined when it is stored"),
     ("4005 5192 0000 0004", "is stored, but every charge fails"),
+    ("4000 0027 6000 3184", "asks the customer (3-D Secure)"),
 ];
 
 const PAYING: [(&str, &str); 6] = [
@@ -48,10 +55,11 @@ impl Card {
         let (brand, behaviour) = match digits.as_str() {
             "4119862760338320" => ("visa", Behaviour::Refused),
             "4005519200000004" => ("visa", Behaviour::StoresOnly),
+            ASKS => ("visa", Behaviour::Pays),
             other => (PAYING.iter().find(|(number, _)| *number == other)?.1, Behaviour::Pays),
         };
         let last4 = digits[digits.len() - 4..].to_owned();
-        Some(Self { iin: digits[..6].to_owned(), last4, brand, behaviour })
+        Some(Self { iin: digits[..6].to_owned(), last4, brand, behaviour, asks: digits == ASKS })
     }
 
     /// Reads the number of a card that can be stored, or says why not.

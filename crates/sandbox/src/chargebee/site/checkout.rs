@@ -12,6 +12,7 @@ use super::customers::CustomerInput;
 use super::model::{HostedPage, PageState, PageTask, Stamp};
 use super::news::Raised;
 use super::{Act, Outcome, Site, Subject};
+use crate::challenge::Challenge;
 use crate::chargebee::refusal::Refusal;
 use crate::chargebee::render;
 
@@ -33,6 +34,8 @@ pub(crate) struct PageInput {
 pub(crate) enum NotFinished {
     /// The page was used, cancelled or has expired.
     Over(&'static str),
+    /// The customer's bank asks whether it is really them.
+    Challenge,
     /// The card was declined; another one may be tried.
     Declined(String),
     /// The site refuses, for example because the subscription's id was taken meanwhile.
@@ -133,11 +136,24 @@ impl Site {
     }
 
     /// Finishes the page with a card, as a person does. A declined card changes nothing.
-    pub(crate) fn finish_page(&mut self, position: usize, number: &str, act: Act) -> Result<(), NotFinished> {
+    pub(crate) fn finish_page(
+        &mut self,
+        position: usize,
+        number: &str,
+        challenge: Option<Challenge>,
+        act: Act,
+    ) -> Result<(), NotFinished> {
         if let Some(reason) = self.page_over(position, act.secs()) {
             return Err(NotFinished::Over(reason));
         }
         let card = Card::accept(number).map_err(|reason| NotFinished::Declined(reason.into()))?;
+        match challenge {
+            None if card.asks => return Err(NotFinished::Challenge),
+            Some(Challenge::Fail) if card.asks => {
+                return Err(NotFinished::Declined("Your bank did not confirm that it is you.".into()));
+            }
+            _ => {}
+        }
         let content = match self.hosted_pages[position].task.clone() {
             PageTask::New { subscription_id, trial_end, items, customer_id, customer } => {
                 let new = NewSubscription {

@@ -2,6 +2,7 @@
 //!
 //! Source: Stripe docs, "How Checkout works", "Authenticate with 3D Secure".
 
+use crate::challenge::Challenge;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -16,7 +17,7 @@ use crate::moment::Moment;
 use crate::server::Shared;
 use crate::stripe::account::cards::NAMED;
 use crate::stripe::account::checkout::{Completion, NotFinished, trial_end_of};
-use crate::stripe::account::model::{Challenge, CheckoutMode, SessionStatus};
+use crate::stripe::account::model::{CheckoutMode, SessionStatus};
 use crate::stripe::account::{Account, Act, Cause};
 use crate::stripe::api::Form;
 
@@ -87,21 +88,10 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, Path(id): Path<Str
     })
 }
 
-/// What the customer's bank asks, with everything that was filled in before.
-pub(super) fn challenge(completion: &Completion) -> Response {
-    let kept = [("card", &completion.number), ("email", &completion.email), ("name", &completion.name)];
-    let hidden: String = kept
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_ref()?)))
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value)))
-        .collect();
-    let content = format!(
-        "<form method=\"post\" class=\"panel\">{hidden}\
-         <p>This stands in for the page of the customer's bank, which asks whether the payment is really theirs.</p>\
-         <button class=\"main block\" name=\"challenge\" value=\"pass\">Pass: it is mine</button>\
-         <button class=\"danger block\" name=\"challenge\" value=\"fail\">Fail: it is not</button></form>"
-    );
-    page(StatusCode::OK, OF, "3-D Secure", Width::Narrow, &content)
+/// The bank's question, with everything that was filled in before.
+pub(super) fn challenge(Completion { number, email, name, .. }: &Completion) -> Response {
+    let kept = [("card", number), ("email", email), ("name", name)];
+    parts::challenge(OF, &kept.map(|(name, value)| (name, value.as_deref())))
 }
 
 fn render(account: &Account, position: usize, now: Moment, refused: Option<&str>, tried: &Completion) -> Response {

@@ -1,5 +1,6 @@
 //! The hosted page of an invoice, where a customer pays it.
 
+use crate::challenge::Challenge;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -14,7 +15,7 @@ use super::{OF, amount};
 use crate::server::Shared;
 use crate::stripe::account::cards::NAMED;
 use crate::stripe::account::collection::Pay;
-use crate::stripe::account::model::{Challenge, InvoiceStatus};
+use crate::stripe::account::model::InvoiceStatus;
 use crate::stripe::account::refusal::Refusal;
 use crate::stripe::account::{Account, Act, Cause};
 use crate::stripe::api::Form;

@@ -15,11 +15,11 @@ use super::calendar::{DAY, HOUR};
 use super::creation::NewItem;
 use super::invoicing::no_such_currency;
 use super::model::{
-    Challenge, CheckoutMode, CheckoutSession, Metadata, Patch, SessionLine, SessionPayment, SessionStatus,
-    SubscriptionData, merge,
+    CheckoutMode, CheckoutSession, Metadata, Patch, SessionLine, SessionPayment, SessionStatus, SubscriptionData, merge,
 };
 use super::refusal::Refusal;
 use super::{Account, Act, Object, Outcome, Subject};
+use crate::challenge::Challenge;
 
 /// How far ahead a session may expire, in seconds.
 const SHORTEST: i64 = 1_800;

@@ -13,11 +13,12 @@ use super::customers::CustomerInput;
 use super::intents::{NewPaymentIntent, NewSetupIntent};
 use super::invoicing::Draft;
 use super::model::{
-    BillingMode, BillingReason, Challenge, CheckoutMode, CheckoutSession, CollectionMethod, Line, LineParent, Metadata,
+    BillingMode, BillingReason, CheckoutMode, CheckoutSession, CollectionMethod, Line, LineParent, Metadata,
     MissingMethod, ProrationBehavior, Rate, SessionLine, SessionPayment, SessionStatus,
 };
 use super::refusal::Refusal;
 use super::{Account, Act, Object, Outcome};
+use crate::challenge::Challenge;
 
 impl Account {
     /// Finishes a session, as a person does. A declined card changes nothing.

@@ -11,11 +11,10 @@
 
 use super::calendar::DAY;
 use super::cards::{Charged, challenge_failed, charge_result, error, refusal_at_storage};
-use super::model::{
-    Behaviour, Challenge, Instrument, IntentStatus, Metadata, PaymentError, PaymentIntent, SetupIntent,
-};
+use super::model::{Behaviour, Instrument, IntentStatus, Metadata, PaymentError, PaymentIntent, SetupIntent};
 use super::refusal::Refusal;
 use super::{Account, Act, Object, Outcome, Subject};
+use crate::challenge::Challenge;
 
 /// How long a bank takes to decide, in seconds. (The real time is some business days.)
 const BANK_SECONDS: i64 = 3 * DAY;

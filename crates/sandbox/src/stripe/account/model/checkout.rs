@@ -19,11 +19,6 @@ words! {
     SessionPayment { Paid = "paid", Unpaid = "unpaid", NoPaymentRequired = "no_payment_required" }
 }
 
-words! {
-    /// How the customer answers the bank's question.
-    Challenge { Pass = "pass", Fail = "fail" }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SessionLine {
     /// `li_…`

@@ -18,8 +18,8 @@ use serde_json::Value;
 
 pub(crate) use catalog::{Interval, IntervalUnit, Price, Product, Rate, Tier};
 pub(crate) use checkout::{
-    Challenge, CheckoutMode, CheckoutSession, PortalConfiguration, PortalFlow, PortalSession, SessionLine,
-    SessionPayment, SessionStatus, SubscriptionData,
+    CheckoutMode, CheckoutSession, PortalConfiguration, PortalFlow, PortalSession, SessionLine, SessionPayment,
+    SessionStatus, SubscriptionData,
 };
 pub(crate) use customer::{Behaviour, Customer, Instrument, PaymentMethod};
 pub(crate) use invoice::{

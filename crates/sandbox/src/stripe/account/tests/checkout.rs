@@ -2,10 +2,9 @@
 
 use super::super::calendar::{DAY, HOUR};
 use super::super::checkout::{Completion, NewSession, NotFinished};
-use super::super::model::{
-    Challenge, CheckoutMode, IntentStatus, SessionPayment, SessionStatus, Status, SubscriptionData,
-};
+use super::super::model::{CheckoutMode, IntentStatus, SessionPayment, SessionStatus, Status, SubscriptionData};
 use super::*;
+use crate::challenge::Challenge;
 
 fn session(account: &mut Account, mode: CheckoutMode, prices: &[&str]) -> usize {
     let mut new = NewSession::of(mode);

@@ -141,7 +141,7 @@ fn a_first_payment_can_wait_for_the_customer() {
     let method = account.new_payment_method("pm_card_authenticationRequired", at(START)).unwrap();
     account.confirm_payment_intent(intent, Some(method), None, at(START + 60)).unwrap();
     assert_eq!(account.payment_intents[intent].status, IntentStatus::RequiresAction);
-    let pass = Some(super::super::model::Challenge::Pass);
+    let pass = Some(crate::challenge::Challenge::Pass);
     account.confirm_payment_intent(intent, None, pass, at(START + 90)).unwrap();
     assert_eq!(account.subscriptions[sub].status, Status::Active);
     assert_eq!(account.subscriptions[sub].default_payment_method, Some(account.payment_methods[method].id.clone()));
