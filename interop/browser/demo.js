@@ -11,7 +11,12 @@ export const DAY = 24 * 60 * 60;
 
 /** The test cards of each provider, by what they do. */
 const CARDS = {
-  chargebee: { pays: '4111 1111 1111 1111', declined: '4119 8627 6033 8320', failsLater: '4005 5192 0000 0004' },
+  chargebee: {
+    pays: '4111 1111 1111 1111',
+    declined: '4119 8627 6033 8320',
+    failsLater: '4005 5192 0000 0004',
+    asks: '4000 0027 6000 3184',
+  },
   stripe: {
     pays: '4242 4242 4242 4242',
     declined: '4000 0000 0000 0002',

@@ -87,15 +87,13 @@ class Tale {
     await says(page, 'Your card was declined');
     await this.look('checkout-declined');
     eye.clean(402);
-    if (demo.cards.asks) {
-      await pay(page, demo.cards.asks);
-      await this.reads('3-D Secure');
-      await this.look('challenge');
-      await this.press('Fail: it is not');
-      await page.getByRole('alert').waitFor();
-      await this.look('challenge-failed');
-      eye.clean(402);
-    }
+    await pay(page, demo.cards.asks);
+    await this.reads('3-D Secure');
+    await this.look('challenge');
+    await this.press('Fail: it is not');
+    await page.getByRole('alert').waitFor();
+    await this.look('challenge-failed');
+    eye.clean(402);
     // Where the page is open all the time, what was bought appears by itself.
     const elsewhere = await page.context().newPage();
     await elsewhere.goto(demo.app + '/billing');

@@ -161,6 +161,9 @@ impl Tollkeeper {
             self.inner.gates.put(id, view, self.machine_now());
             if transition.changed {
                 self.inner.notices.changed(id);
+            }
+            if version != before.organization.version {
+                // Also where our row is as it was: its invoices may not be.
                 self.inner.listeners.tell(id);
             }
             effects |= !transition.effects.is_empty();

@@ -81,6 +81,22 @@ both_engines! {
         assert_eq!(changes.next(PATIENCE).await, Heard::Over);
     }
 
+    async fn whoever_listens_hears_also_that_a_row_was_confirmed(db: TestDb) {
+        // Such news may be about an invoice, which no row holds.
+        let world = World::new(&db).await;
+        let (_, bought) = world.subscribe(ORG, "growth").await;
+        world.billing.change(&bought, |it| it.version = None);
+        world.tell("ev_1", bought.as_str()).await;
+        world.settled("ev_1").await;
+        let known = world.account(ORG).await.organization.version;
+        let mut changes = world.engine().changes(&ORG.into(), Some(known));
+        assert_eq!(changes.next(PATIENCE).await, Heard::Quiet, "nothing was looked at yet");
+        world.tell("ev_2", bought.as_str()).await;
+        // Whoever only looked again after a while would be too late.
+        let heard = tokio::time::timeout(PATIENCE, changes.next(PATIENCE * 1_000)).await;
+        assert_eq!(heard, Ok(Heard::Changed(known + 1)));
+    }
+
     async fn what_another_process_wrote_is_seen_once_memory_is_old(db: TestDb) {
         let world = World::new(&db).await;
         let (id, _) = world.subscribe(ORG, "growth").await;

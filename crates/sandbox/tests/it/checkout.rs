@@ -236,6 +236,35 @@ async fn a_person_pays_in_a_browser() {
 }
 
 #[tokio::test]
+async fn the_bank_may_ask_before_a_page_is_paid() {
+    let world = World::start().await;
+    world.acme().await;
+    let asks = "4000 0027 6000 3184";
+    let page = world.page("ls_1", "starter-plan-monthly", &[]).await;
+    let url = page["url"].as_str().unwrap();
+    let send = async |form: &[(&str, &str)]| {
+        let answer = world.client.post(url).form(form).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, question) = send(&[("pick", asks), ("action", "pay")]).await;
+    assert!(status == 200 && question.contains("3-D Secure") && question.contains(asks), "{question}");
+    let (status, refused) = send(&[("card", asks), ("challenge", "fail")]).await;
+    assert!(status == 402 && refused.contains("did not confirm"), "{refused}");
+    assert_eq!(
+        world.read(&format!("/hosted_pages/{}", page["id"].as_str().unwrap()), &[]).await["hosted_page"]["state"],
+        "created"
+    );
+    let complete = async |body: Value| world.control(Method::POST, "/sandbox/hosted/complete", body).await;
+    let (status, asked) = complete(json!({ "url": url, "card": asks })).await;
+    assert_eq!((status, &asked["code"]), (402, &json!("authentication_required")));
+    assert_eq!(send(&[("card", asks), ("challenge", "pass")]).await.0, 303);
+    assert_eq!(world.subscription("ls_1").await["status"], "active");
+    // Nobody asks for any other card.
+    let other = world.page("ls_2", "starter-plan-monthly", &[]).await;
+    assert_eq!(complete(json!({ "url": other["url"], "card": GOOD_CARD })).await.0, 200);
+}
+
+#[tokio::test]
 async fn the_portal_cancels_and_takes_it_back() {
     let world = World::start().await;
     world.subscribed("ls_1", "starter-plan-monthly", GOOD_CARD).await;
