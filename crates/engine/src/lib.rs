@@ -125,7 +125,7 @@ pub use prices::{ComparedPrice, ComparedPrices, PriceState};
 pub use reconcile::{Difference, Extent, Report};
 pub use redirect::safe_target;
 pub use run::Running;
-pub use seats::{SeatHolder, Seats};
+pub use seats::{SeatHolder, Seats, seat_limit};
 pub use settings::Settings;
 pub use show::{FeatureView, LimitView, SubscriptionView, feature_view, grant_view, plans_view};
 pub use sign_in::{Authenticated, MARK as SESSION_MARK, SessionCookie, SignInBegun, SignInFlow, SignInWish, SignedIn};

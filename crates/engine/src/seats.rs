@@ -66,12 +66,14 @@ fn limit(catalog: &Catalog, live: &[Subscription]) -> Option<u64> {
     if live.is_empty() {
         return catalog.default_plan().and_then(|plan| plan.seats);
     }
-    live.iter().filter_map(|row| limit_of(catalog, row)).max()
+    live.iter().filter_map(|row| seat_limit(catalog, row)).max()
 }
 
+/// Says how many seats one subscription has; `None` without a limit.
+///
 /// What was bought, where seats are sold, or what the plan allows, whichever is lower. A plan that neither allows so many
 /// nor is paid by the seat sells none, whatever its quantity is.
-fn limit_of(catalog: &Catalog, row: &Subscription) -> Option<u64> {
+pub fn seat_limit(catalog: &Catalog, row: &Subscription) -> Option<u64> {
     let allowed = row.plan.as_ref().and_then(|name| catalog.plan(name)).and_then(|plan| plan.seats);
     let currency = row.items.iter().find_map(|item| item.currency);
     let sold = row.price_id.as_ref().and_then(|price| match currency {

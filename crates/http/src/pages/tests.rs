@@ -64,6 +64,13 @@ fn each_status_is_said_in_words_of_its_own() {
 }
 
 #[test]
+fn what_sells_no_seats_shuts_nobody_out() {
+    let page = &all().into_iter().find(|(name, _)| name == "billing: seats are not sold").unwrap().1;
+    assert!(page.contains("Renews on 1 April 2026."), "{page}");
+    assert!(!page.contains("in use") && !page.contains("More people than seats"), "{page}");
+}
+
+#[test]
 fn a_member_is_offered_nothing_that_changes() {
     for (name, page) in all().iter().filter(|(name, _)| name.contains("member")) {
         let main = page.split_once("<main").unwrap().1;

@@ -9,7 +9,7 @@ mod standing;
 use askama::Template;
 use axum::{extract::State, response::Response};
 use http::Uri;
-use tollkeeper::{Action, Overview};
+use tollkeeper::{Action, Overview, seat_limit};
 use tollkeeper_core::{
     catalog::{Catalog, DEFAULT_GROUP, Sold},
     snapshot::ItemType,
@@ -274,9 +274,7 @@ impl Desk<'_> {
     }
 
     fn seats(self, row: &Subscription) -> Option<Seats> {
-        let bought = u64::try_from(row.seats?).ok()?;
-        let most = row.plan.as_ref().and_then(|plan| self.catalog.plan(plan)).and_then(|plan| plan.seats);
-        let limit = most.map_or(bought, |most| bought.min(most));
+        let limit = seat_limit(self.catalog, row)?;
         let used = self.overview.holders as u64;
         row.status.is_live().then_some(Seats { used, limit, over: used > limit })
     }

@@ -268,6 +268,15 @@ pub(super) fn states() -> Vec<(&'static str, Overview)> {
                 });
             })),
         ),
+        (
+            "seats are not sold",
+            one(with(Status::Active, |row| {
+                row.plan_group = "support".into();
+                row.plan = Some("support".into());
+                row.price_id = Some("support-monthly-USD".into());
+                row.seats = Some(1);
+            })),
+        ),
         ("too many people", one(with(Status::Active, |row| row.seats = Some(5)))),
         (
             "twice",
