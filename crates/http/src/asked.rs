@@ -69,11 +69,16 @@ pub(crate) async fn begin_form<'a>(
     Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
 }
 
-/// Asks whether the caller may look at what only the provider knows.
+/// Asks whether the caller may look at what only the provider knows; the fields are those of the query.
 pub(crate) async fn look<'a>(app: &'a App, caller: &Caller, uri: &Uri, action: Action) -> Result<Asked<'a>, Problem> {
     let reference = query::value(uri, "referenceId");
     let actor = caller.authorize(app, reference.as_deref(), action).await?;
-    Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields: Fields::default() })
+    Ok(Asked {
+        app,
+        line: actor.organization_id().to_string(),
+        actor,
+        fields: Fields::of_form(uri.query().unwrap_or_default().as_bytes()),
+    })
 }
 
 impl Asked<'_> {

@@ -71,6 +71,21 @@ fn what_sells_no_seats_shuts_nobody_out() {
 }
 
 #[test]
+fn what_one_has_can_be_kept_whether_it_is_sold_or_not() {
+    let pages = all();
+    for (state, kept) in [
+        ("nothing chosen", "value=\"growth\" checked"),
+        ("not sold any more", "value=\"free\" checked"),
+        ("unknown", "value=\"\" checked"),
+        ("unknown, seats", "value=\"\" checked"),
+    ] {
+        let page = &pages.iter().find(|(name, _)| name == &format!("change: {state}")).unwrap().1;
+        assert!(page.contains(&format!("name=\"plan\" {kept}")), "{state}: {page}");
+        assert_eq!(page.matches("Your plan").count(), 1, "{state}: {page}");
+    }
+}
+
+#[test]
 fn a_member_is_offered_nothing_that_changes() {
     for (name, page) in all().iter().filter(|(name, _)| name.contains("member")) {
         let main = page.split_once("<main").unwrap().1;

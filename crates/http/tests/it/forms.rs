@@ -180,6 +180,27 @@ async fn what_stands_in_the_way_of_a_change_is_said_beside_the_choice() {
 }
 
 #[tokio::test]
+async fn seats_of_what_the_catalog_does_not_know_can_be_changed() {
+    let (world, id) = on("starter").await;
+    world.billing.edit(&id, |snapshot| snapshot.items[0].item_price_id = "price_of_the_dashboard".into());
+    world.engine.reconcile(&tollkeeper::Extent::Organization("org_1".into())).await.unwrap();
+    assert_eq!(listed(&world).await["plan"], Value::Null);
+    world.billing.charge(1000);
+    let path = format!("/billing/change?subscription={id}");
+    let form = look(&world, ADMIN, &path).await.page(200);
+    assert!(form.contains("name=\"plan\" value=\"\" checked"), "{form}");
+    // As a browser sends what is left as it is.
+    let shown = look(&world, ADMIN, &format!("{path}&before=&seatsBefore=1&plan=&seats=3")).await.page(200);
+    let token = hidden(&shown, "previewToken");
+    let form = format!("subscription={id}&plan=&interval=&seats=3&previewToken={token}");
+    assert_eq!(send(&world, "/billing/change", &form).await.leads_to(), "/billing?done=changed");
+    assert_eq!(listed(&world).await["seats"], 3);
+    // Of what nobody knows nobody knows another interval either.
+    let yearly = look(&world, ADMIN, &format!("{path}&interval=year&plan=&seats=3")).await.page(400);
+    assert!(yearly.contains("The current price is not in the catalog"), "{yearly}");
+}
+
+#[tokio::test]
 async fn a_cancellation_says_what_ends_and_can_be_taken_back() {
     let (world, id) = on("growth").await;
     let page = look(&world, ADMIN, &format!("/billing/cancel?subscription={id}")).await.page(200);

@@ -77,99 +77,88 @@ pub(crate) struct Shown {
 #[derive(Clone)]
 pub(crate) struct Choice<'a> {
     row: &'a Subscription,
-    current: Option<Interval>,
     plan: Option<PlanName>,
-    interval: Interval,
+    /// How often it is paid now, where the catalog knows its price.
+    current: Option<Interval>,
+    /// As chosen, else as it is now.
+    interval: Option<Interval>,
     seats: i64,
     currency: Currency,
 }
 
+/// What became of what was asked.
+pub(crate) enum Outcome {
+    /// Nothing was chosen yet.
+    Open,
+    Costs(Preview),
+    /// It is so already.
+    Nothing,
+    /// It costs another amount than was seen.
+    Outdated(Box<Preview>),
+    Refused(Problem),
+}
+
 /// `GET /billing/change`
 pub(crate) async fn show(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
-    let mut asked = look(&app, &visitor.caller, &uri, Action::Preview).await?;
-    asked.fields = Fields::of_form(uri.query().unwrap_or_default().as_bytes());
+    let asked = look(&app, &visitor.caller, &uri, Action::Preview).await?;
     let overview = app.engine.overview(&asked.actor).await?;
-    let catalog = app.engine.catalog();
     let Some(row) = row(&overview, asked.fields.text("subscription", NAME)?.as_deref()) else {
         return Ok(see_other("/billing"));
     };
-    let choice = Choice::of(row, &overview, &catalog, app.engine.settings(), &asked.fields)?;
+    let choice = Choice::of(row, &overview, &app.engine.catalog(), app.engine.settings(), &asked.fields)?;
     let wanted = choice.request();
-    let has_chosen = ["plan", "interval", "seats"].iter().any(|name| asked.fields.has(name));
-    let outcome = match has_chosen {
-        false => None,
-        true => Some(asked.act(|engine, actor| async move { engine.preview(&actor, &wanted).await }).await),
+    let outcome = if ["plan", "interval", "seats"].iter().any(|name| asked.fields.has(name)) {
+        match asked.act(|engine, actor| async move { engine.preview(&actor, &wanted).await }).await {
+            Ok(preview) => Outcome::Costs(preview),
+            Err(problem) if problem.code() == "nothing_changes" => Outcome::Nothing,
+            Err(problem) => Outcome::Refused(problem),
+        }
+    } else {
+        Outcome::Open
     };
-    let (shown, outcome) = match outcome {
-        Some(Ok(preview)) => (Some(choice.shown(&catalog, &preview, app.engine.now())), Outcome::Fine),
-        Some(Err(problem)) if problem.code() == "nothing_changes" => (None, Outcome::Nothing),
-        Some(Err(problem)) => (None, Outcome::Refused(problem)),
-        None => (None, Outcome::Fine),
-    };
-    let frame = frame(&app, &visitor).await?;
-    answer(choice.page(frame, &overview, &catalog, shown, outcome.note()), outcome)
+    answer(&app, &visitor, &overview, &choice, outcome).await
 }
 
 /// `POST /billing/change`
 pub(crate) async fn apply(State(app): State<Shared>, visitor: Visitor, request: Request) -> Result<Response, Problem> {
     let asked = begin_form(&app, &visitor.caller, request, Action::Update).await?;
     let overview = app.engine.overview(&asked.actor).await?;
-    let catalog = app.engine.catalog();
     let Some(row) = row(&overview, asked.fields.text("subscription", NAME)?.as_deref()) else {
         return Ok(see_other("/billing"));
     };
-    let choice = Choice::of(row, &overview, &catalog, app.engine.settings(), &asked.fields)?;
+    let choice = Choice::of(row, &overview, &app.engine.catalog(), app.engine.settings(), &asked.fields)?;
     let token = asked.fields.text("previewToken", TOKEN)?.ok_or_else(|| {
         Problem::field("previewToken", "preview_required", "Look at what the change costs first, then confirm it")
     })?;
     let wanted = UpdateRequest { preview_token: Some(token), ..choice.request() };
     let updated = asked.try_act(|engine, actor| async move { engine.update(&actor, &wanted).await }).await?;
-    let (shown, outcome) = match updated {
+    let outcome = match updated {
         Ok(Updated::Applied(subscription)) => {
             let waits = subscription.scheduled_change.is_some() && subscription.scheduled_change != row.scheduled;
             return Ok(see_other(if waits { "/billing?done=scheduled" } else { "/billing?done=changed" }));
         }
         Ok(Updated::Hosted(url)) => return leave::to(url, "the page of the billing provider"),
-        Err(Error::PreviewOutdated(preview)) => {
-            (Some(choice.shown(&catalog, &preview, app.engine.now())), Outcome::Outdated)
-        }
+        Err(Error::PreviewOutdated(preview)) => Outcome::Outdated(preview),
         // Who clicks twice sees the second answer only: the first one made the change.
         Err(Error::Invalid { code: "nothing_changes", .. }) => return Ok(see_other("/billing?done=changed")),
-        Err(error) => (None, Outcome::Refused(error.into())),
+        Err(error) => Outcome::Refused(error.into()),
     };
-    let frame = frame(&app, &visitor).await?;
-    answer(choice.page(frame, &overview, &catalog, shown, outcome.note()), outcome)
-}
-
-/// What became of what was asked.
-enum Outcome {
-    Fine,
-    /// It is so already.
-    Nothing,
-    /// It costs another amount than was seen.
-    Outdated,
-    Refused(Problem),
-}
-
-impl Outcome {
-    fn note(&self) -> Option<(&'static str, String)> {
-        match self {
-            Self::Fine => None,
-            Self::Nothing => Some(("info", "This is what you have already.".to_owned())),
-            Self::Outdated => {
-                Some(("warn", "What it costs has changed since you looked. This is what it costs now.".to_owned()))
-            }
-            Self::Refused(problem) => Some(("bad", problem.sentence())),
-        }
-    }
+    answer(&app, &visitor, &overview, &choice, outcome).await
 }
 
 /// The page, with the status of what it tells.
-fn answer(shown: ChangePage, outcome: Outcome) -> Result<Response, Problem> {
-    let mut answer = page(&shown)?;
+async fn answer(
+    app: &App,
+    visitor: &Visitor,
+    overview: &Overview,
+    choice: &Choice<'_>,
+    outcome: Outcome,
+) -> Result<Response, Problem> {
+    let frame = Frame::new(app, "Change the plan", Here::Billing, Some(visitor.person(app).await?));
+    let mut answer = page(&choice.page(frame, overview, &app.engine.catalog(), &outcome, app.engine.now()))?;
     match outcome {
-        Outcome::Fine | Outcome::Nothing => {}
-        Outcome::Outdated => *answer.status_mut() = StatusCode::CONFLICT,
+        Outcome::Open | Outcome::Costs(_) | Outcome::Nothing => {}
+        Outcome::Outdated(_) => *answer.status_mut() = StatusCode::CONFLICT,
         Outcome::Refused(problem) => {
             *answer.status_mut() = problem.status();
             answer.extensions_mut().insert(Told(problem));
@@ -178,8 +167,25 @@ fn answer(shown: ChangePage, outcome: Outcome) -> Result<Response, Problem> {
     Ok(answer)
 }
 
-async fn frame(app: &App, visitor: &Visitor) -> Result<Frame, Problem> {
-    Ok(Frame::new(app, "Change the plan", Here::Billing, Some(visitor.person(app).await?)))
+impl Outcome {
+    fn note(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Open | Self::Costs(_) => None,
+            Self::Nothing => Some(("info", "This is what you have already.".to_owned())),
+            Self::Outdated(_) => {
+                Some(("warn", "What it costs has changed since you looked. This is what it costs now.".to_owned()))
+            }
+            Self::Refused(problem) => Some(("bad", problem.sentence())),
+        }
+    }
+
+    fn preview(&self) -> Option<&Preview> {
+        match self {
+            Self::Costs(preview) => Some(preview),
+            Self::Outdated(preview) => Some(preview),
+            Self::Open | Self::Nothing | Self::Refused(_) => None,
+        }
+    }
 }
 
 /// The subscription that is named, or the only one there is.
@@ -206,9 +212,9 @@ impl<'a> Choice<'a> {
         let plan = fields.text("plan", NAME)?.map(PlanName::from).or_else(|| row.plan.clone());
         let mut choice = Self {
             row,
-            current,
             plan,
-            interval: named.filter(|it| *it != Interval::Once).or(current).unwrap_or(Interval::Month),
+            current,
+            interval: named.filter(|it| *it != Interval::Once).or(current),
             seats: row.seats.unwrap_or(1),
             currency: paid_in.unwrap_or(settings.default_currency),
         };
@@ -236,23 +242,28 @@ impl<'a> Choice<'a> {
 
     /// As the engine is asked: a plan is only named where it is another one, so that everything else stays.
     fn request(&self) -> UpdateRequest {
-        let moves = self.plan != self.row.plan || Some(self.interval) != self.current;
+        let moves = self.plan != self.row.plan || self.interval != self.current;
         UpdateRequest {
             plan: self.plan.as_ref().filter(|_| moves).map(ToString::to_string),
-            interval: moves.then(|| self.interval.as_str().to_owned()),
+            interval: moves.then(|| self.every().as_str().to_owned()),
             seats: Some(self.seats).filter(|seats| moves || Some(*seats) != self.row.seats),
             subscription_id: Some(self.row.id.to_string()),
             ..UpdateRequest::default()
         }
     }
 
+    /// How often prices are paid that are shown: by the month where nobody says otherwise.
+    fn every(&self) -> Interval {
+        self.interval.unwrap_or(Interval::Month)
+    }
+
     fn price<'c>(&self, plan: &'c Plan) -> Option<&'c Price> {
         let mut prices = plan.prices.iter().filter(|price| price.provider == self.row.provider);
-        prices.find(|price| price.interval == self.interval && price.currency == self.currency)
+        prices.find(|price| price.interval == self.every() && price.currency == self.currency)
     }
 
     /// What the change costs, in words.
-    pub(crate) fn shown(&self, catalog: &Catalog, preview: &Preview, now: Timestamp) -> Shown {
+    fn shown(&self, catalog: &Catalog, preview: &Preview, now: Timestamp) -> Shown {
         let money = |amount| words::money(amount, preview.currency, &self.row.provider);
         let at_once = preview.when == ChangeWhen::Now;
         let end = self.row.period_end.filter(|end| *end > now);
@@ -272,7 +283,7 @@ impl<'a> Choice<'a> {
             },
             next,
             plan: self.plan.as_ref().map(ToString::to_string).unwrap_or_default(),
-            interval: self.interval.as_str(),
+            interval: self.interval.map(Interval::as_str).unwrap_or_default(),
             at_once,
             label: match (at_once, preview.amount_due) {
                 (true, due) if due > 0 => format!("Confirm and pay {}", money(due)),
@@ -288,22 +299,46 @@ impl<'a> Choice<'a> {
         frame: Frame,
         overview: &Overview,
         catalog: &Catalog,
-        shown: Option<Shown>,
-        note: Option<(&'static str, String)>,
+        outcome: &Outcome,
+        now: Timestamp,
     ) -> ChangePage {
-        let of_group = catalog.plans().iter().filter(|plan| plan.group == self.row.plan_group);
-        let mut offers: Vec<_> = of_group.filter_map(|plan| Some((plan, self.price(plan)?))).collect();
-        // What one has may not be sold any more, or not in this rhythm.
-        offers.dedup_by_key(|(plan, _)| &plan.name);
-        let sold = |interval| {
-            let every =
-                |plan: &&Plan| plan.prices.iter().any(|it| it.provider == self.row.provider && it.interval == interval);
-            catalog.plans().iter().filter(|plan| plan.group == self.row.plan_group).any(|plan| every(&plan))
-        };
+        let of_group = || catalog.plans().iter().filter(|plan| plan.group == self.row.plan_group);
+        let is_current = |plan: &Plan| self.row.plan.as_ref() == Some(&plan.name);
+        let offers = of_group().filter_map(|plan| {
+            let price = match self.price(plan) {
+                Some(price) => format!(
+                    "{} {}{}",
+                    words::money(price.amount, price.currency, &price.provider),
+                    if price.per_seat { "per seat, " } else { "" },
+                    words::per(price.interval)
+                ),
+                // Not sold like this any more, but kept by whoever has it.
+                None if is_current(plan) => "as it is".to_owned(),
+                None => return None,
+            };
+            Some(Offer {
+                name: plan.name.to_string(),
+                title: plan.title.clone(),
+                lines: words::grants(plan).join(" · "),
+                price,
+                chosen: self.plan.as_ref() == Some(&plan.name),
+                current: is_current(plan),
+            })
+        });
+        // A plan that the catalog does not know is kept by naming no other.
+        let unknown = (!of_group().any(is_current)).then(|| Offer {
+            name: self.row.plan.as_ref().map(ToString::to_string).unwrap_or_default(),
+            title: words::plan_title(catalog, self.row.plan.as_ref()),
+            lines: String::new(),
+            price: "as it is".to_owned(),
+            chosen: self.plan == self.row.plan,
+            current: true,
+        });
+        let prices = || of_group().flat_map(|plan| &plan.prices).filter(|price| price.provider == self.row.provider);
         let intervals: Vec<_> = [(Interval::Month, "month", "Monthly"), (Interval::Year, "year", "Yearly")]
             .into_iter()
-            .filter(|(interval, ..)| sold(*interval))
-            .map(|(interval, word, label)| (word, label, interval == self.interval))
+            .filter(|(interval, ..)| prices().any(|price| price.interval == *interval))
+            .map(|(interval, word, label)| (word, label, self.interval == Some(interval)))
             .collect();
         let chosen = self.plan.as_ref().and_then(|name| catalog.plan(name));
         let seats = u64::try_from(self.row.seats.unwrap_or(0)).unwrap_or(0);
@@ -315,29 +350,14 @@ impl<'a> Choice<'a> {
                 words::plan_title(catalog, self.row.plan.as_ref()),
                 words::count(seats, "seat", "seats")
             ),
-            plans: offers
-                .into_iter()
-                .map(|(plan, price)| Offer {
-                    name: plan.name.to_string(),
-                    title: plan.title.clone(),
-                    lines: words::grants(plan).join(" · "),
-                    price: format!(
-                        "{} {}{}",
-                        words::money(price.amount, price.currency, &price.provider),
-                        if price.per_seat { "per seat, " } else { "" },
-                        words::per(price.interval)
-                    ),
-                    chosen: self.plan.as_ref() == Some(&plan.name),
-                    current: self.row.plan.as_ref() == Some(&plan.name),
-                })
-                .collect(),
+            plans: unknown.into_iter().chain(offers).collect(),
             intervals: if intervals.len() > 1 { intervals } else { Vec::new() },
             seats: self.seats,
             before: self.plan.as_ref().map(ToString::to_string).unwrap_or_default(),
             most: chosen.and_then(|plan| plan.seats),
             hint: hint(overview, chosen, chosen.and_then(|plan| self.price(plan))),
-            note,
-            shown,
+            note: outcome.note(),
+            shown: outcome.preview().map(|preview| self.shown(catalog, preview, now)),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     pages::{
         billing::{
             self, BillingPage,
-            change::{ChangePage, Choice},
+            change::{ChangePage, Choice, Outcome},
             end::{CancelPage, PausePage},
             invoices::InvoicesPage,
         },
@@ -32,6 +32,7 @@ use crate::{
         pricing::{Look, PricingPage},
         problem::ProblemPage,
     },
+    problem::Problem,
 };
 
 /// What nobody should be able to put into a page.
@@ -242,13 +243,7 @@ pub(super) fn states() -> Vec<(&'static str, Overview)> {
         ("paused", one(running(Status::Paused))),
         ("cancelled", one(with(Status::Cancelled, |row| row.ended_at = row.period_start))),
         ("expired", one(running(Status::Expired))),
-        (
-            "plan unknown",
-            one(with(Status::Active, |row| {
-                row.plan = None;
-                row.items[0].item_price_id = "price_of_the_dashboard".into();
-            })),
-        ),
+        ("plan unknown", one(unknown())),
         (
             "scheduled",
             one(with(Status::Active, |row| {
@@ -337,28 +332,36 @@ fn changes() -> Vec<(&'static str, ChangePage)> {
         next_invoice: Some(NextInvoice { at: None, amount: 15_000 }),
         preview_token: "sealed".into(),
     };
-    let page = |row: Subscription, fields: &str, preview: Option<Preview>, note: Option<(&'static str, &str)>| {
+    let page = |row: Subscription, fields: &str, outcome: Outcome| {
         let overview = overview(vec![row]);
         let row = &overview.account.subscriptions[0];
         let choice = Choice::of(row, &overview, &catalog(), &settings, &Fields::of_form(fields.as_bytes())).unwrap();
-        let shown = preview.map(|preview| choice.shown(&catalog(), &preview, now()));
-        let note = note.map(|(tone, words)| (tone, words.to_owned()));
-        choice.page(frame("Change the plan"), &overview, &catalog(), shown, note)
+        choice.page(frame("Change the plan"), &overview, &catalog(), &outcome, now())
     };
+    let costs = |when, amount_due| Outcome::Costs(preview(when, amount_due));
     let active = || running(Status::Active);
     vec![
-        ("nothing chosen", page(active(), "", None, None)),
-        ("up", page(active(), "plan=scale", Some(preview(ChangeWhen::Now, 6516)), None)),
-        ("with a credit", page(active(), "plan=scale&seats=1", Some(preview(ChangeWhen::Now, 0)), None)),
-        ("down", page(active(), "plan=starter&interval=year", Some(preview(ChangeWhen::PeriodEnd, 0)), None)),
-        (
-            "outdated",
-            page(active(), "plan=scale", Some(preview(ChangeWhen::Now, 7000)), Some(("warn", "It costs more now."))),
-        ),
-        ("refused", page(active(), "seats=26", None, Some(("bad", HOSTILE)))),
-        ("unknown", page(with(Status::Active, |row| row.plan = None), "", None, None)),
-        ("hostile", page(active(), "plan=%22%3E%3Cimg%20src%3Dx%3E&interval=%3C&seats=-1", None, None)),
+        ("nothing chosen", page(active(), "", Outcome::Open)),
+        ("up", page(active(), "plan=scale", costs(ChangeWhen::Now, 6516))),
+        ("with a credit", page(active(), "plan=scale&seats=1", costs(ChangeWhen::Now, 0))),
+        ("down", page(active(), "plan=starter&interval=year", costs(ChangeWhen::PeriodEnd, 0))),
+        ("the same", page(active(), "plan=growth", Outcome::Nothing)),
+        ("outdated", page(active(), "plan=scale", Outcome::Outdated(Box::new(preview(ChangeWhen::Now, 7000))))),
+        ("refused", page(active(), "seats=26", Outcome::Refused(Problem::field("seats", "bad_seats", HOSTILE)))),
+        ("unknown", page(unknown(), "", Outcome::Open)),
+        ("unknown, seats", page(unknown(), "seats=26", costs(ChangeWhen::Now, 1500))),
+        ("not sold any more", page(with(Status::Active, |row| row.plan = Some("free".into())), "", Outcome::Open)),
+        ("hostile", page(active(), "plan=%22%3E%3Cimg%20src%3Dx%3E&interval=%3C&seats=-1", Outcome::Open)),
     ]
+}
+
+/// A price that the catalog does not know.
+fn unknown() -> Subscription {
+    with(Status::Active, |row| {
+        row.plan = None;
+        row.price_id = Some("price_of_the_dashboard".into());
+        row.items[0].item_price_id = "price_of_the_dashboard".into();
+    })
 }
 
 fn invoices() -> Invoices {
