@@ -41,6 +41,11 @@ impl Account {
         account
     }
 
+    /// Subscriptions that run: all of them, or the one that is named.
+    pub fn running(&self, named: Option<&str>) -> impl Iterator<Item = &Subscription> {
+        self.subscriptions.iter().filter(move |row| row.status.runs() && named.is_none_or(|id| row.id.as_str() == id))
+    }
+
     /// Live subscriptions of one plan group.
     pub fn live<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Subscription> + 'a {
         self.subscriptions.iter().filter(move |row| row.plan_group == group && row.status.is_live())

@@ -77,6 +77,11 @@ impl Status {
         }
     }
 
+    /// Whether it runs: live, and its first payment is done.
+    pub const fn runs(self) -> bool {
+        self.is_live() && !matches!(self, Self::Incomplete)
+    }
+
     /// Whether it is over. An expired checkout that turns out to be paid still comes back to life.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Cancelled | Self::Expired)

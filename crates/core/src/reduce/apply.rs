@@ -85,22 +85,20 @@ fn line(item: &Item) -> CheckoutItem {
 /// first is over.
 fn duplicate_of(account: &Account, row: &Subscription, next: &Subscription) -> Option<SubscriptionId> {
     let first = |other: &&Subscription| {
-        other.id != next.id && other.plan_group == next.plan_group && counts(other) && other.duplicate_of.is_none()
+        other.id != next.id
+            && other.plan_group == next.plan_group
+            && other.status.runs()
+            && other.duplicate_of.is_none()
     };
     let mut others = account.subscriptions.iter().filter(first);
-    if !counts(next) {
+    if !next.status.runs() {
         return None;
     }
     match &row.duplicate_of {
         Some(known) => others.find(|other| other.id == *known).map(|other| other.id.clone()),
-        None if counts(row) => None,
+        None if row.status.runs() => None,
         None => others.next().map(|other| other.id.clone()),
     }
-}
-
-/// Whether somebody pays for it, or is about to.
-fn counts(row: &Subscription) -> bool {
-    row.status.is_live() && row.status != Status::Incomplete
 }
 
 /// When the grace ends that began with these dues. Decided once: later renewals don't extend it.

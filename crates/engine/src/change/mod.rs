@@ -317,12 +317,10 @@ pub(crate) fn lease_of(id: &OrganizationId) -> String {
     format!("change/{id}")
 }
 
-/// The one live subscription, or the one that was named.
+/// The one subscription that runs, or the one that was named.
 fn live_row<'a>(account: &'a Account, named: Option<&str>) -> Result<&'a Subscription, Error> {
-    let mut live = account.subscriptions.iter().filter(|row| {
-        row.status.is_live() && row.status != Status::Incomplete && named.is_none_or(|id| row.id.as_str() == id)
-    });
-    match (live.next(), live.next()) {
+    let mut running = account.running(named);
+    match (running.next(), running.next()) {
         (Some(row), None) => Ok(row),
         (Some(_), Some(_)) => Err(Error::invalid(
             "subscriptionId",

@@ -15,6 +15,7 @@ use tollkeeper_core::{
 };
 
 use super::{
+    billing::can::Can,
     frame::{Frame, Guest, Here, sign_in, with_query},
     page, words,
 };
@@ -274,10 +275,12 @@ impl<'a> Seller<'a> {
             (None, _) if plan.prices.is_empty() => Way::Said("What everybody has without a subscription."),
             (None, _) => Way::Said("Not sold this way."),
             (Some(_), _) if !may_change => Way::Said("Ask somebody with a billing role."),
-            // None of these can be changed, and the page of a change would only lead back.
-            (Some(_), Some(row)) if row.status == Status::Incomplete => Way::Said("Finish the payment of yours first."),
-            (Some(_), Some(row)) if row.status == Status::Unpaid => Way::Said("Pay what is due first."),
-            (Some(_), Some(row)) if row.status == Status::Paused => Way::Said("Resume what you have first."),
+            // The page of a change would only lead back.
+            (Some(_), Some(row)) if !Can::of(row).change => Way::Said(match row.status {
+                Status::Incomplete => "Finish the payment of yours first.",
+                Status::Unpaid => "Pay what is due first.",
+                _ => "Resume what you have first.",
+            }),
             (Some(_), Some(row)) => {
                 let pairs = [
                     ("subscription", row.id.as_str()),

@@ -153,6 +153,8 @@ async fn a_change_is_shown_then_confirmed() {
     assert_eq!(send(&world, "/billing/change", &confirm(&down)).await.leads_to(), "/billing?done=scheduled");
     let billing = look(&world, ADMIN, "/billing?done=scheduled").await.page(200);
     assert!(billing.contains("From 15 July 2025 on: STARTER with 5 seats."), "{billing}");
+    let pause = look(&world, ADMIN, "/billing/pause").await;
+    assert_eq!(pause.leads_to(), "/billing", "nothing is paused while a change waits");
     let undone = send(&world, "/billing/restore", &format!("subscriptionId={id}&what=change")).await;
     assert_eq!(undone.leads_to(), "/billing?done=restored");
     assert_eq!(listed(&world).await["scheduledChange"], Value::Null);
@@ -249,6 +251,7 @@ async fn a_pause_has_a_beginning_and_may_have_an_end() {
     let billing = look(&world, ADMIN, "/billing").await.page(200);
     assert!(billing.contains("Paused. Nothing is charged") && billing.contains("Resume now"), "{billing}");
     assert!(!billing.contains("Change plan or seats"), "{billing}");
+    assert_eq!(look(&world, ADMIN, "/billing/change").await.leads_to(), "/billing", "it goes on first");
     send(&world, "/billing/resume", "").await.leads_to();
     assert_eq!(send(&world, "/billing/resume", "").await.leads_to(), "/billing?done=already");
 }

@@ -11,11 +11,11 @@ use tollkeeper_core::{
     catalog::{Catalog, Interval, Plan, Price},
     ids::PlanName,
     money::Currency,
-    status::Status,
     subscription::Subscription,
     time::Timestamp,
 };
 
+use super::can::{Can, named};
 use crate::{
     asked::{begin_form, look},
     body::{Fields, NAME, TOKEN},
@@ -102,7 +102,8 @@ pub(crate) enum Outcome {
 pub(crate) async fn show(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let asked = look(&app, &visitor.caller, &uri, Action::Preview).await?;
     let overview = app.engine.overview(&asked.actor).await?;
-    let Some(row) = row(&overview, asked.fields.text("subscription", NAME)?.as_deref()) else {
+    let row = named(&overview, asked.fields.text("subscription", NAME)?.as_deref());
+    let Some(row) = row.filter(|row| Can::of(row).change) else {
         return Ok(see_other("/billing"));
     };
     let choice = Choice::of(row, &overview, &app.engine.catalog(), app.engine.settings(), &asked.fields)?;
@@ -123,7 +124,7 @@ pub(crate) async fn show(State(app): State<Shared>, visitor: Visitor, uri: Uri) 
 pub(crate) async fn apply(State(app): State<Shared>, visitor: Visitor, request: Request) -> Result<Response, Problem> {
     let asked = begin_form(&app, &visitor.caller, request, Action::Update).await?;
     let overview = app.engine.overview(&asked.actor).await?;
-    let Some(row) = row(&overview, asked.fields.text("subscription", NAME)?.as_deref()) else {
+    let Some(row) = named(&overview, asked.fields.text("subscription", NAME)?.as_deref()) else {
         return Ok(see_other("/billing"));
     };
     let choice = Choice::of(row, &overview, &app.engine.catalog(), app.engine.settings(), &asked.fields)?;
@@ -186,14 +187,6 @@ impl Outcome {
             Self::Open | Self::Nothing | Self::Refused(_) => None,
         }
     }
-}
-
-/// The subscription that is named, or the only one there is.
-pub(super) fn row<'a>(overview: &'a Overview, named: Option<&str>) -> Option<&'a Subscription> {
-    let mut rows = overview.account.subscriptions.iter().filter(|row| {
-        row.status.is_live() && row.status != Status::Incomplete && named.is_none_or(|id| row.id.as_str() == id)
-    });
-    rows.next().filter(|_| rows.next().is_none())
 }
 
 impl<'a> Choice<'a> {

@@ -12,7 +12,7 @@ use tollkeeper_core::{
     time::Timestamp,
 };
 
-use super::change::row;
+use super::can::{Can, named};
 use crate::{
     landing::see_other,
     pages::{
@@ -61,7 +61,7 @@ pub(crate) struct PausePage {
 pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let actor = visitor.authorize(&app, Action::Cancel).await?;
     let overview = app.engine.overview(&actor).await?;
-    match named(&overview, &uri).filter(|row| row.cancel_at.is_none()) {
+    match asked_for(&overview, &uri).filter(|row| Can::of(row).cancel) {
         None => Ok(see_other("/billing")),
         Some(row) => {
             let frame = Frame::new(&app, "Cancel", Here::Billing, Some(visitor.person(&app).await?));
@@ -74,7 +74,7 @@ pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, uri: Uri
 pub(crate) async fn pause(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let actor = visitor.authorize(&app, Action::Pause).await?;
     let overview = app.engine.overview(&actor).await?;
-    match named(&overview, &uri).filter(|row| row.status == Status::Active && row.pause_at.is_none()) {
+    match asked_for(&overview, &uri).filter(|row| Can::of(row).pause) {
         None => Ok(see_other("/billing")),
         Some(row) => {
             let frame = Frame::new(&app, "Pause", Here::Billing, Some(visitor.person(&app).await?));
@@ -83,8 +83,8 @@ pub(crate) async fn pause(State(app): State<Shared>, visitor: Visitor, uri: Uri)
     }
 }
 
-fn named<'a>(overview: &'a Overview, uri: &Uri) -> Option<&'a Subscription> {
-    row(overview, query::value(uri, "subscription").as_deref())
+fn asked_for<'a>(overview: &'a Overview, uri: &Uri) -> Option<&'a Subscription> {
+    named(overview, query::value(uri, "subscription").as_deref())
 }
 
 impl CancelPage {

@@ -1,6 +1,7 @@
 //! An organization's billing: how it stands, and what can be done about it.
 
 pub(crate) mod act;
+pub(crate) mod can;
 pub(crate) mod change;
 pub(crate) mod end;
 pub(crate) mod invoices;
@@ -24,6 +25,7 @@ use super::{
 };
 use crate::{problem::Problem, query, router::Shared};
 
+use can::Can;
 use standing::{Remedy, Standing, standing};
 
 /// `/billing`
@@ -76,6 +78,7 @@ pub(crate) struct Card {
     pub(crate) facts: Vec<Fact>,
     pub(crate) seats: Option<Seats>,
     pub(crate) scheduled: Option<String>,
+    /// What may be done about it by who looks.
     pub(crate) can: Can,
     pub(crate) change_href: String,
     pub(crate) cancel_href: String,
@@ -91,16 +94,6 @@ pub(crate) struct Seats {
     pub(crate) used: u64,
     pub(crate) limit: u64,
     pub(crate) over: bool,
-}
-
-/// What may be done about a subscription by who looks.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Can {
-    pub(crate) change: bool,
-    pub(crate) cancel: bool,
-    pub(crate) pause: bool,
-    pub(crate) undo_change: bool,
-    pub(crate) remedy: bool,
 }
 
 /// `GET /billing`
@@ -192,24 +185,10 @@ impl Desk<'_> {
             facts: self.facts(row),
             seats: self.seats(row),
             scheduled: self.scheduled(row),
-            can: self.can(row),
+            can: if self.may_change { Can::of(row) } else { Can::default() },
             change_href: href("/billing/change"),
             cancel_href: href("/billing/cancel"),
             pause_href: href("/billing/pause"),
-        }
-    }
-
-    fn can(self, row: &Subscription) -> Can {
-        if !self.may_change {
-            return Can::default();
-        }
-        let runs = row.status.is_live() && row.status != Status::Incomplete;
-        Can {
-            change: runs && !matches!(row.status, Status::Paused | Status::Unpaid),
-            cancel: runs && row.cancel_at.is_none(),
-            pause: row.status == Status::Active && row.pause_at.is_none() && row.scheduled.is_none(),
-            undo_change: runs && row.scheduled.is_some(),
-            remedy: true,
         }
     }
 
