@@ -21,7 +21,6 @@ use crate::{
 
 const ORGANIZATION: HeaderName = HeaderName::from_static("x-tollkeeper-organization");
 const PLAN: HeaderName = HeaderName::from_static("x-tollkeeper-plan");
-const REMAINING: HeaderName = HeaderName::from_static("x-tollkeeper-remaining");
 const CODE: HeaderName = HeaderName::from_static("x-tollkeeper-code");
 
 /// How many headers an open gate answers with, all in all.
@@ -89,9 +88,6 @@ fn open(organization: &OrganizationId, decision: &Decision, view: &FeatureView<'
     headers.insert(ORGANIZATION, visible(organization.as_str()));
     if let Some(plan) = &decision.plan {
         headers.insert(PLAN, visible(plan.as_str()));
-    }
-    if let Some(remaining) = view.remaining {
-        headers.insert(REMAINING, HeaderValue::from(remaining));
     }
     let body = serde_json::to_vec(view).expect("names, numbers and words have a JSON form");
     let mut response = Response::new(Body::from(body));

@@ -274,11 +274,6 @@ impl Entitled {
     pub fn limit(&self) -> Option<LimitView> {
         feature_view(&self.feature, &self.decision).limit
     }
-
-    /// How much of it is left; `None` where the product itself counts.
-    pub fn remaining(&self) -> Option<u64> {
-        feature_view(&self.feature, &self.decision).remaining
-    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Entitled {

@@ -79,6 +79,7 @@ pub(crate) const CODES: &[Code] = &[
     code("scope_required", &[403], "The API key lacks the scope that this needs.", "Use a key with the scope that the sentence names."),
     code("key_is_pinned", &[403], "The API key is one organization's, and this is about all of them.", "Use the operator key, or a key of no organization."),
     code("denied", &[403], "The product's own rules do not allow this.", "Ask the product's administrators."),
+    code("person_required", &[403], "Pages for people were asked for with an API key.", "Ask the API, or open the page in a browser with a session."),
     // How it was asked.
     code("not_found", &[404], "There is nothing at this address.", "Compare the path with this description."),
     code("method_not_allowed", &[405], "The address exists, and not for this method.", "Use one of the methods in the header `allow`."),
@@ -137,6 +138,7 @@ pub(crate) const CODES: &[Code] = &[
     code("cancellation_scheduled", &[409], "The subscription ends by itself before this would happen.", "Undo the cancellation with `POST /api/subscription/restore` first."),
     code("subscription_paused", &[409], "The subscription is paused.", "Resume it first."),
     code("payment_due", &[409], "Invoices are unpaid.", "Pay them first, in the portal."),
+    code("preview_required", &[400], "The form of a change was sent without the preview that it confirms.", "Look at what the change costs on `/billing/change`, and confirm that."),
     code("change_in_progress", &[409], "Another change of this subscription is being made.", "Ask again in a moment."),
     code("what_required", &[400], "A cancellation and a change are scheduled, and none was named.", "Send `what` as `cancellation` or `change`."),
     code("nothing_scheduled", &[400], "Nothing is scheduled that could be undone.", "Nothing to do."),

@@ -34,8 +34,11 @@ mod tests {
         assert!(strangers.is_empty(), "not in the table: {strangers:?}");
         // The router itself answers where no operation is, and pages refuse too.
         let sign_in = ["sign_in_lost", "sign_in_declined", "sign_in_refused", "sign_in_failed", "no_sign_in"];
-        let others = [&["method_not_allowed"], &sign_in[..]].concat();
+        let pages = ["person_required", "preview_required"];
+        let others = [&["method_not_allowed"], &sign_in[..], &pages[..]].concat();
         let idle: Vec<_> = known.difference(&named).filter(|code| !others.contains(code)).collect();
         assert!(idle.is_empty(), "no operation has {idle:?}");
+        let strangers: Vec<_> = others.iter().filter(|code| !known.contains(*code)).collect();
+        assert!(strangers.is_empty(), "not in the table: {strangers:?}");
     }
 }

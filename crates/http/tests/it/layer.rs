@@ -24,7 +24,6 @@ async fn report(entitled: Entitled) -> Json<Value> {
         "plan": entitled.plan(),
         "reason": entitled.decision.reason,
         "limit": entitled.limit(),
-        "remaining": entitled.remaining(),
     }))
 }
 
@@ -76,7 +75,7 @@ async fn a_program_is_refused_until_its_organization_has_paid() {
         open.ok(),
         json!({
             "organization": "org_1", "person": "usr_1", "feature": "sso", "plan": "growth", "reason": "active",
-            "limit": null, "remaining": null,
+            "limit": null,
         })
     );
     assert_eq!(open.header("cache-control"), Some("no-store"));

@@ -164,6 +164,7 @@ impl Answer {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let document = self.json();
         assert_eq!(document["code"], code, "{document}");
+        assert!(tollkeeper_http::errors().contains(&format!("| `{code}` |")), "{code} is not in the table");
         assert_eq!(document["status"], status);
         assert_eq!(document["type"], "about:blank");
         assert_eq!(document["title"], self.status.canonical_reason().unwrap());

@@ -117,7 +117,10 @@ pub(crate) fn deliveries() -> Operation {
     about("listDeliveries", "What arrived")
         .query("state", words(DeliveryState::ALL.map(DeliveryState::as_str)))
         .query("source", id())
-        .query("subject", id().says("What they are about, such as `subscription:chargebee:…`."))
+        .query(
+            "subject",
+            id().says("What they are about, such as `subscription:ID`, `customer:ID` or `organization:ID`."),
+        )
         .query("before", instant().says("What arrived earlier than this."))
         .query("limit", limit())
         .answers("Deliveries", "The newest first, without what they say.")

@@ -14,7 +14,6 @@ pub(crate) fn gate() -> Operation {
         .answers_with(200, "The gate is open.", Content::Json(named("Entitlement")))
         .header("x-tollkeeper-organization", "The organization.")
         .header("x-tollkeeper-plan", "The plan that opened it.")
-        .header("x-tollkeeper-remaining", "How much is left, where that is counted.")
         .refuses(&["payment_required", "unknown_feature", "gate_unavailable"])
 }
 
