@@ -6,7 +6,7 @@
 //! Must never know: a concrete adapter, SQL, the environment, a rule about subscriptions. An action is written once, in
 //! the engine; here it is only asked for.
 //!
-//! The usual next thing is a route: a handler in the file of its subject, its operation in the file of the same name
+//! The usual next thing is a route: a handler in the file of its subject, its operation in the file of that subject
 //! under `description/operations`, one line in `router.rs`, and rows in the tables of `tests/it`.
 //!
 //! # Quickstart

@@ -1,4 +1,5 @@
-//! What operators do at the command line, beside a running server or without one: each command is one call of the engine.
+//! What operators do at the command line, beside a running server or without one: each reads, asks
+//! the engine, and prints what it says.
 
 pub(crate) mod describe;
 pub(crate) mod events;

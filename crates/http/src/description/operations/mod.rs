@@ -1,4 +1,4 @@
-//! What each route takes and answers: a file for each file of handlers.
+//! What each route takes and answers: a file for each subject.
 
 pub(crate) mod admin;
 pub(crate) mod events;
