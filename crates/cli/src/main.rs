@@ -112,16 +112,15 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate => {
             let url = config::database_url_of_process()?;
             let db = compose::database(&url, true).await?;
-            println!("the database's schema is that of tollkeeper {}", env!("CARGO_PKG_VERSION"));
             db.close().await;
-            Ok(())
+            command::say(concat!("the database's schema is that of tollkeeper ", env!("CARGO_PKG_VERSION")))
         }
         Command::Config(ConfigCommand::Schema) => command::say(&config::schema()),
         Command::Config(ConfigCommand::Check) => {
             let config = config::Config::read(&config::Vars::of_process(), &config::Flags::default())?;
             let plans: Vec<_> = config.catalog.plans().iter().map(|plan| plan.name.as_str()).collect();
-            println!("the configuration is good: {} sells {}", config.settings.billing_provider, plans.join(", "));
-            Ok(())
+            let sells = plans.join(", ");
+            command::say(&format!("the configuration is good: {} sells {sells}", config.settings.billing_provider))
         }
     }
 }

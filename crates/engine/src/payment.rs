@@ -27,7 +27,7 @@ use crate::{
 pub struct PayRequest {
     /// One-time prices by id, each with its quantity; at least one.
     pub items: Vec<(String, i64)>,
-    /// Where to go after paying; `/billing?success=1` when not given.
+    /// Where to go after paying; `/billing?done=paid` when not given.
     pub success_url: Option<String>,
     /// Where to go after giving up; `/billing?checkout=cancelled` when not given.
     pub cancel_url: Option<String>,
@@ -49,8 +49,8 @@ impl Tollkeeper {
         let account = self.ensure_organization(id).await?;
         let choose = |account: &Account| basket(self.settings(), &self.catalog(), account, &request.items);
         choose(&account)?;
-        let (success_url, cancel_url) =
-            redirects(self.settings(), request.success_url.as_deref(), request.cancel_url.as_deref())?;
+        let success = request.success_url.as_deref().unwrap_or("/billing?done=paid");
+        let (success_url, cancel_url) = redirects(self.settings(), Some(success), request.cancel_url.as_deref())?;
         let account = self.payer(actor, &cause).await?;
         // Again, on the account as it is now: somebody may have pinned a currency meanwhile.
         let basket = choose(&account)?;

@@ -52,7 +52,7 @@ impl Streams {
         Self { open: Mutex::default(), most, most_each }
     }
 
-    fn enter(app: &Shared, id: &OrganizationId) -> Result<Seat, Problem> {
+    fn enter(app: &Shared, id: &OrganizationId) -> Result<OpenStream, Problem> {
         let streams = &app.streams;
         let mut open = streams.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.0 >= streams.most {
@@ -64,17 +64,17 @@ impl Streams {
         }
         *own += 1;
         open.0 += 1;
-        Ok(Seat { app: app.clone(), id: id.clone() })
+        Ok(OpenStream { app: app.clone(), id: id.clone() })
     }
 }
 
 /// A place among the open streams, until it is dropped.
-struct Seat {
+struct OpenStream {
     app: Arc<App>,
     id: OrganizationId,
 }
 
-impl Drop for Seat {
+impl Drop for OpenStream {
     fn drop(&mut self) {
         let mut open = self.app.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.0 -= 1;
@@ -89,7 +89,7 @@ impl Drop for Seat {
 
 /// One stream.
 struct Listener {
-    seat: Seat,
+    stream: OpenStream,
     changes: Changes,
     /// When whoever listens must prove itself again.
     until: Instant,
@@ -121,7 +121,7 @@ pub(crate) async fn stream(
     let id = actor.organization_id();
     let known = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let listener = Listener {
-        seat: Streams::enter(&app, id)?,
+        stream: Streams::enter(&app, id)?,
         changes: app.engine.changes(id, known),
         until: Instant::now() + left,
         finishing: finishing.map(|Extension(Finishing(asked))| asked),
@@ -149,7 +149,7 @@ impl Listener {
         let heard = tokio::select! {
             () = asked_to_finish(self.finishing.as_mut()) => return None,
             () = tokio::time::sleep_until(self.until) => return None,
-            heard = self.changes.next(self.seat.app.config.limits.heartbeat) => heard,
+            heard = self.changes.next(self.stream.app.config.limits.heartbeat) => heard,
         };
         match heard {
             Heard::Over => None,
@@ -158,7 +158,7 @@ impl Listener {
                 Ok(event) => Some(event),
                 Err(error) => {
                     // It comes back, and hears how everything stands.
-                    tracing::debug!(%error, organization.id = %self.seat.id, "a stream of events ends early");
+                    tracing::debug!(%error, organization.id = %self.stream.id, "a stream of events ends early");
                     None
                 }
             },
@@ -167,7 +167,7 @@ impl Listener {
 
     /// How everything stands now.
     async fn tell(&mut self, version: i64) -> Result<Event, tollkeeper::Error> {
-        let (engine, id) = (&self.seat.app.engine, &self.seat.id);
+        let (engine, id) = (&self.stream.app.engine, &self.stream.id);
         let event =
             |name: &str, data: &Value| Event::default().event(name).id(version.to_string()).data(data.to_string());
         let entitlements = entitlements_of(engine.entitlements(id).await?);

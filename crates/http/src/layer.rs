@@ -200,8 +200,8 @@ impl Gate {
         };
         let id = self.gates.app.request_ids.of(&parts.headers);
         let route = parts.extensions.get::<MatchedPath>().map_or("gated", MatchedPath::as_str);
-        let asked = problem::Asked { method: &parts.method, page_of: None };
-        let mut response = problem::finish(response, &asked, id.to_str().unwrap_or_default(), route);
+        let shown = problem::Shown { method: &parts.method, page_of: None };
+        let mut response = problem::finish(response, &shown, id.to_str().unwrap_or_default(), route);
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::VARY, HeaderValue::from_static("accept, authorization, cookie"));

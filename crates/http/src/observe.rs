@@ -94,8 +94,8 @@ pub(crate) async fn edge(State(app): State<Shared>, mut request: Request, next: 
     };
 
     let page_of = page_of.as_ref().map(|uri| (uri.path(), again(&app, &method, uri)));
-    let asked = problem::Asked { method: &method, page_of };
-    let mut response = problem::finish(response, &asked, id.to_str().unwrap_or_default(), route);
+    let shown = problem::Shown { method: &method, page_of };
+    let mut response = problem::finish(response, &shown, id.to_str().unwrap_or_default(), route);
     let headers = response.headers_mut();
     // Nearly everything here is about one organization; what may be kept says so itself.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

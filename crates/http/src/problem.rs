@@ -28,8 +28,8 @@ const SOON: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct Told(pub(crate) Problem);
 
-/// What a failure needs to know of its request.
-pub(crate) struct Asked<'a> {
+/// How a failure is shown, as its request says.
+pub(crate) struct Shown<'a> {
     pub(crate) method: &'a Method,
     /// The path, and the address that asks for the same again, where a person wants to see a page.
     pub(crate) page_of: Option<(&'a str, Option<&'a str>)>,
@@ -324,7 +324,7 @@ impl IntoResponse for Problem {
 
 /// Writes the document of a failed answer, or the page that says the same to a person, and logs what happened inside;
 /// leaves every other answer alone.
-pub(crate) fn finish(response: Response, asked: &Asked<'_>, request_id: &str, route: &str) -> Response {
+pub(crate) fn finish(response: Response, shown: &Shown<'_>, request_id: &str, route: &str) -> Response {
     let (mut parts, body) = response.into_parts();
     if let Some(Told(problem)) = parts.extensions.remove() {
         problem.log(request_id, route);
@@ -339,7 +339,7 @@ pub(crate) fn finish(response: Response, asked: &Asked<'_>, request_id: &str, ro
         (None, _) => return Response::from_parts(parts, body),
     };
     problem.log(request_id, route);
-    let document = match asked.page_of {
+    let document = match shown.page_of {
         None => {
             parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
             problem.document(request_id)
@@ -352,6 +352,6 @@ pub(crate) fn finish(response: Response, asked: &Asked<'_>, request_id: &str, ro
         }
     };
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(document.len()));
-    let body = if *asked.method == Method::HEAD { Body::empty() } else { Body::from(document) };
+    let body = if *shown.method == Method::HEAD { Body::empty() } else { Body::from(document) };
     Response::from_parts(parts, body)
 }

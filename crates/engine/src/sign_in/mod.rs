@@ -63,13 +63,6 @@ pub struct SignInFlow {
     until: MachineTime,
 }
 
-impl SignInFlow {
-    /// The path that the person wanted to come back to.
-    pub fn next(&self) -> &str {
-        &self.next
-    }
-}
-
 /// Somebody who has signed in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {

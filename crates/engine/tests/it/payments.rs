@@ -46,7 +46,7 @@ both_engines! {
         assert_eq!(pay(&world, &once(&[("setup-once", 1)])).await.unwrap(), "https://pay.example.com/once_2");
         let keys: Vec<_> = world.billing.payments().into_iter().map(|it| it.key).collect();
         assert_ne!(keys[0], keys[1]);
-        assert_eq!(world.billing.payments()[1].success_url, format!("{APP}/billing?success=1"));
+        assert_eq!(world.billing.payments()[1].success_url, format!("{APP}/billing?done=paid"));
     }
 
     async fn what_cannot_be_paid_once_is_named_and_nobody_is_asked(db: TestDb) {

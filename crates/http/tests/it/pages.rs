@@ -120,6 +120,7 @@ async fn billing_says_how_it_stands() {
     assert!(!look(&world, "admin:org_2", "/billing").await.page(200).contains("GROWTH"));
     for (query, words) in [
         ("?success=1&checkout=pending", "not confirmed yet"),
+        ("?done=paid", "The invoice of your payment is below"),
         ("?checkout=failed", "did not work"),
         ("?checkout=cancelled", "given up"),
     ] {

@@ -349,7 +349,7 @@ fn pay() -> Schema {
         .has("items", list(item).up_to(ENTRIES).says("What is paid, in one currency."))
         .may_have("successUrl", address("Where to land after paying."))
         .may_have("cancelUrl", address("Where to land after giving up."))
-        .example(r#"{"items":[{"priceId":"onboarding","quantity":1}],"successUrl":"/billing?success=1"}"#)
+        .example(r#"{"items":[{"priceId":"onboarding","quantity":1}],"successUrl":"/billing?done=paid"}"#)
 }
 
 fn change_contact() -> Schema {

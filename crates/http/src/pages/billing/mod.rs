@@ -294,6 +294,10 @@ pub(crate) fn news(uri: &Uri) -> Option<News> {
             ("info", "Checkout given up", "You left the checkout before it was finished. Nothing was changed.")
         }
         (_, Some("1" | "true"), _) => ("good", "Thank you", WAITS),
+        // A payment leaves no subscription behind.
+        (_, _, Some("paid")) => {
+            ("good", "Paid", "The invoice of your payment is below as soon as the billing provider has made it.")
+        }
         (_, _, Some("changed")) => ("good", "Changed", "What you have is below."),
         (_, _, Some("scheduled")) => {
             ("good", "Scheduled", "The change waits for the end of the period. Until then it can be taken back.")

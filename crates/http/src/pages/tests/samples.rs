@@ -442,6 +442,7 @@ pub(super) fn all() -> Vec<(String, String)> {
         "success=1&checkout=pending",
         "checkout=failed",
         "checkout=cancelled",
+        "done=paid",
         "done=changed",
         "done=scheduled",
         "done=cancelled",
