@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use tollkeeper_core::{
     account::Account,
-    ids::{OrganizationId, ProviderCustomerId, SubscriptionId},
+    ids::{OrganizationId, ProviderCustomerId, ProviderSubscriptionId, SubscriptionId},
     ports::{Billing, CheckoutPage, CheckoutRequest, CheckoutState, ErrorKind, ProviderError},
     reduce,
     status::Status,
@@ -158,7 +158,8 @@ impl Tollkeeper {
                 return Ok(Some(row.id.clone()));
             }
             self.shut_unheard(account, row, cause).await?;
-            self.give_up_unlinked(id, &row.id, cause).await?;
+            // One that got its page meanwhile is left alone: that page must be looked at.
+            self.expire_if(id, &row.id, cause, "another choice was made", |row| !is_linked(row)).await?;
             return Ok(None);
         };
         let billing = self.billing(&row.provider)?;
@@ -174,9 +175,7 @@ impl Tollkeeper {
         let why = match page {
             Some(page) if page.state == CheckoutState::Open && wanted => return Ok(Some(row.id.clone())),
             Some(page) if page.state == CheckoutState::Completed => {
-                if let Some(bought) = page.provider_subscription_id.or_else(|| billing.subscription_id_for(&row.id)) {
-                    self.refresh(id, &row.provider, &bought, cause).await?;
-                }
+                self.take_in(id, row, &page, cause).await?;
                 "the page is completed"
             }
             Some(page) if page.state == CheckoutState::Open => {
@@ -232,10 +231,7 @@ impl Tollkeeper {
             }
             sleep(POLL).await;
         }
-        Err(Error::Unavailable {
-            code: "checkout_in_progress",
-            message: "A checkout for this organization is being prepared: try again in a moment".into(),
-        })
+        Err(in_progress("A checkout for this organization is being prepared: try again in a moment"))
     }
 
     /// Asks the provider for the page; to be called by the one who holds the attempt's lease.
@@ -255,11 +251,8 @@ impl Tollkeeper {
             match unheard(billing.as_ref(), row, customer).await? {
                 Some(page) if page.state == CheckoutState::Open => return self.link(id, row_id, &page, cause).await,
                 Some(page) if page.state == CheckoutState::Completed => {
-                    if let Some(bought) = page.provider_subscription_id.or_else(|| billing.subscription_id_for(row_id))
-                    {
-                        self.refresh(id, &row.provider, &bought, cause).await?;
-                        continue;
-                    }
+                    self.take_in(id, row, &page, cause).await?;
+                    continue;
                 }
                 Some(_) | None => {}
             }
@@ -350,12 +343,10 @@ impl Tollkeeper {
         how: &str,
         change: impl Fn(&mut Checkout),
     ) -> Result<(), Error> {
-        self.decide(id, cause, |account, catalog, now| {
-            let mut next = account.subscription(row).cloned().expect("rows stay");
+        self.rewrite_row(id, row, cause, how, |next, _| {
             if let Some(checkout) = next.checkout.as_mut().filter(|_| next.status == Status::Future) {
                 change(checkout);
             }
-            Ok(reduce::rewrite(account, next, catalog, now, how))
         })
         .await?;
         Ok(())
@@ -370,28 +361,32 @@ impl Tollkeeper {
                 billing.expire_checkout(&page.reference).await?;
             }
             Some(page) if page.state == CheckoutState::Completed => {
-                if let Some(bought) = page.provider_subscription_id.or_else(|| billing.subscription_id_for(&row.id)) {
-                    self.refresh(&account.organization.id, &row.provider, &bought, cause).await?;
-                }
+                self.take_in(&account.organization.id, row, &page, cause).await?;
             }
             Some(_) | None => {}
         }
         Ok(())
     }
 
-    /// Ends an attempt that has no page yet. One that got its page meanwhile is left alone: that page must be looked
-    /// at.
-    async fn give_up_unlinked(&self, id: &OrganizationId, row: &SubscriptionId, cause: &Cause) -> Result<(), Error> {
-        self.decide(id, cause, |account, catalog, now| {
-            let mut next = account.subscription(row).cloned().expect("rows stay");
-            let linked = next.checkout.as_ref().is_some_and(|checkout| checkout.reference.is_some());
-            if next.status == Status::Future && !linked {
-                next.status = Status::Expired;
-                next.ended_at = Some(now);
-            }
-            Ok(reduce::rewrite(account, next, catalog, now, "another choice was made"))
-        })
-        .await?;
+    /// Takes in what was bought on a page that is completed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with `checkout_in_progress` where nothing says yet what that is: nobody may buy it again
+    /// meanwhile.
+    async fn take_in(
+        &self,
+        id: &OrganizationId,
+        row: &Subscription,
+        page: &CheckoutPage,
+        cause: &Cause,
+    ) -> Result<(), Error> {
+        let Some(bought) = bought_on(self.billing(&row.provider)?.as_ref(), row, page) else {
+            tracing::warn!(organization.id = %id, subscription.id = %row.id, "a checkout is completed, and the provider does not say with which subscription");
+            return Err(in_progress(
+                "A checkout of this organization is paid and not known yet: try again in a moment",
+            ));
+        };
+        self.refresh(id, &row.provider, &bought, cause).await?;
         Ok(())
     }
 
@@ -403,13 +398,22 @@ impl Tollkeeper {
         cause: &Cause,
         why: &str,
     ) -> Result<(), Error> {
-        self.decide(id, cause, |account, catalog, now| {
-            let mut next = account.subscription(row).cloned().expect("rows stay");
-            if next.status == Status::Future {
+        self.expire_if(id, row, cause, why, |_| true).await
+    }
+
+    async fn expire_if(
+        &self,
+        id: &OrganizationId,
+        row: &SubscriptionId,
+        cause: &Cause,
+        why: &str,
+        is_over: impl Fn(&Subscription) -> bool,
+    ) -> Result<(), Error> {
+        self.rewrite_row(id, row, cause, why, |next, now| {
+            if next.status == Status::Future && is_over(next) {
                 next.status = Status::Expired;
                 next.ended_at = Some(now);
             }
-            Ok(reduce::rewrite(account, next, catalog, now, why))
         })
         .await?;
         Ok(())
@@ -440,6 +444,24 @@ fn linked(account: &Account, id: &SubscriptionId) -> Result<Option<Started>, Err
     }
     let url = row.checkout.as_ref().and_then(|checkout| checkout.url.clone());
     Ok(url.map(|url| Started { mode: "hosted", url, subscription_id: row.id.clone() }))
+}
+
+/// What was bought on a page, as the page says, or our row, or the id that we proposed.
+pub(crate) fn bought_on(
+    billing: &dyn Billing,
+    row: &Subscription,
+    page: &CheckoutPage,
+) -> Option<ProviderSubscriptionId> {
+    let told = page.provider_subscription_id.as_ref().or(row.provider_subscription_id.as_ref());
+    told.cloned().or_else(|| billing.subscription_id_for(&row.id))
+}
+
+fn is_linked(row: &Subscription) -> bool {
+    row.checkout.as_ref().is_some_and(|checkout| checkout.reference.is_some())
+}
+
+fn in_progress(message: &str) -> Error {
+    Error::Unavailable { code: "checkout_in_progress", message: message.into() }
 }
 
 fn replaced() -> Error {

@@ -11,7 +11,8 @@ use tollkeeper_core::{
     catalog::Catalog,
     effect::Transition,
     gate::View,
-    ids::{EventId, OrganizationId, Source},
+    ids::{EventId, OrganizationId, Source, SubscriptionId},
+    reduce,
     subscription::Subscription,
     time::Timestamp,
 };
@@ -136,6 +137,23 @@ impl Tollkeeper {
             }
         }
         Err(Error::Contended(id.to_string()))
+    }
+
+    /// Changes the bookkeeping of one row, as `how` says in its history.
+    pub(crate) async fn rewrite_row(
+        &self,
+        id: &OrganizationId,
+        row: &SubscriptionId,
+        cause: &Cause,
+        how: &str,
+        change: impl Fn(&mut Subscription, Timestamp),
+    ) -> Result<Transition, Error> {
+        self.decide(id, cause, |account, catalog, now| {
+            let mut next = account.subscription(row).cloned().expect("rows stay");
+            change(&mut next, now);
+            Ok(reduce::rewrite(account, next, catalog, now, how))
+        })
+        .await
     }
 
     /// Writes a decision about `before`, in a transaction of its own.

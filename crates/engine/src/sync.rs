@@ -16,6 +16,7 @@ use crate::{
     Error, Tollkeeper,
     asks::OwnerOf,
     budget::for_a_person,
+    checkout::bought_on,
     decide::{Decided, Deliveries, cause},
     sweep::Listed,
 };
@@ -224,11 +225,7 @@ impl Tollkeeper {
             CheckoutState::Open => Ok(Landing::Pending(target)),
             CheckoutState::Dead => Ok(Landing::Failed),
             CheckoutState::Completed => {
-                let bought = page
-                    .provider_subscription_id
-                    .or_else(|| row.provider_subscription_id.clone())
-                    .or_else(|| billing.subscription_id_for(id));
-                let Some(bought) = bought else { return Ok(Landing::Pending(target)) };
+                let Some(bought) = bought_on(billing.as_ref(), row, &page) else { return Ok(Landing::Pending(target)) };
                 let cause = cause::api("success");
                 match self.refresh(&organization, &row.provider, &bought, &cause).await {
                     // What was paid for a deleted organization was ended at once.

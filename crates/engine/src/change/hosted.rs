@@ -2,7 +2,6 @@
 
 use tollkeeper_core::{
     ports::{ChangeWhen, HostedChange},
-    reduce,
     subscription::{Checkout, CheckoutParams, Subscription},
 };
 use tollkeeper_store::Cause;
@@ -12,7 +11,7 @@ use super::{
     target::{self, Target},
     update::{bought, refused},
 };
-use crate::{Actor, Error, Tollkeeper, redirect::safe_target};
+use crate::{Actor, Error, Tollkeeper, choice::redirects};
 
 impl Tollkeeper {
     /// Makes a page of the provider on which the person confirms the change.
@@ -25,10 +24,7 @@ impl Tollkeeper {
         cause: &Cause,
     ) -> Result<String, Error> {
         let settings = self.settings();
-        let success =
-            safe_target(settings, "successUrl", request.success_url.as_deref().unwrap_or("/billing?success=1"))?;
-        let given_up =
-            safe_target(settings, "cancelUrl", request.cancel_url.as_deref().unwrap_or("/billing?checkout=cancelled"))?;
+        let (success, given_up) = redirects(settings, request.success_url.as_deref(), request.cancel_url.as_deref())?;
         let billing = self.billing(&row.provider)?;
         let Some(customer) = row.provider_customer_id.clone() else {
             return Err(Error::conflict("no_customer", "This subscription has no customer at the provider"));
@@ -67,10 +63,8 @@ impl Tollkeeper {
             url: Some(url.clone()),
             expires_at: page.expires_at,
         };
-        self.decide(&row.organization_id, cause, |account, catalog, now| {
-            let mut next = account.subscription(&row.id).cloned().expect("rows stay");
+        self.rewrite_row(&row.organization_id, &row.id, cause, "a page for a change is open", |next, _| {
             next.checkout = Some(checkout.clone());
-            Ok(reduce::rewrite(account, next, catalog, now, "a page for a change is open"))
         })
         .await?;
         Ok(url)

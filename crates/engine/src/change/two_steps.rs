@@ -8,7 +8,6 @@ use tollkeeper_core::{
     account::Account,
     ids::{OrganizationId, SubscriptionId},
     ports::{ChangeRequest, ChangeWhen},
-    reduce,
     snapshot::{Phase, Snapshot},
     subscription::{CheckoutItem, OwedChange, Subscription},
 };
@@ -41,11 +40,7 @@ impl Tollkeeper {
             Some(_) => "a change begins that takes two steps",
             None => "the change is settled",
         };
-        let written = self.decide(id, cause, |account, catalog, now| {
-            let mut next = account.subscription(row).cloned().expect("rows stay");
-            next.owed_change.clone_from(&owed);
-            Ok(reduce::rewrite(account, next, catalog, now, how))
-        });
+        let written = self.rewrite_row(id, row, cause, how, |next, _| next.owed_change.clone_from(&owed));
         Ok(written.await?.after)
     }
 

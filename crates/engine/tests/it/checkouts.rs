@@ -31,6 +31,21 @@ async fn crash_while_the_page_is_made(world: &World) {
     assert_eq!(world.account(ORG).await.subscriptions[0].checkout.as_ref().unwrap().reference, None);
 }
 
+/// The page is paid, and for a while nothing says with which subscription.
+async fn paid_and_not_known(world: &World) {
+    let row = world.account(ORG).await.subscriptions[0].id.clone();
+    world.billing.pay(&row);
+    world.billing.proposes_nothing(true);
+    for plan in ["starter", "growth"] {
+        assert_eq!(code(&world.create(ORG, plan).await.unwrap_err()), "checkout_in_progress", "{plan}");
+    }
+    assert_eq!(world.status(ORG, &row).await, Status::Future);
+    assert_eq!(world.billing.pages().len(), 1);
+    world.billing.proposes_nothing(false);
+    assert_eq!(code(&world.create(ORG, "growth").await.unwrap_err()), "active_subscription_exists");
+    assert_eq!(world.status(ORG, &row).await, Status::Active);
+}
+
 both_engines! {
     async fn a_page_that_was_made_under_an_error_is_found_and_not_made_again(db: TestDb) {
         let world = World::new(&db).await;
@@ -131,6 +146,19 @@ both_engines! {
         let refused = world.create(ORG, "growth").await.unwrap_err();
         assert_eq!(code(&refused), "active_subscription_exists");
         assert_eq!(world.status(ORG, &row).await, Status::Active);
+    }
+
+    async fn what_is_paid_and_not_known_yet_is_not_sold_again(db: TestDb) {
+        let world = World::idle(&db).await;
+        world.create(ORG, "starter").await.unwrap();
+        paid_and_not_known(&world).await;
+    }
+
+    async fn what_is_paid_on_a_page_nobody_heard_of_is_not_sold_again(db: TestDb) {
+        let world = World::idle(&db).await;
+        crash_while_the_page_is_made(&world).await;
+        world.clock.advance_machine(Duration::from_secs(61));
+        paid_and_not_known(&world).await;
     }
 
     async fn a_page_found_after_a_crash_may_be_paid_already(db: TestDb) {

@@ -120,7 +120,7 @@ pub(crate) const CODES: &[Code] = &[
     code("unknown_price", &[400], "The catalog has no such price.", "Take an id from `GET /api/plans`."),
     code("not_one_time", &[400], "The price recurs, and this is for what is paid once.", "Start a subscription for it, or name another price."),
     code("active_subscription_exists", &[400], "The organization has a live subscription of this product line.", "Change it with `POST /api/subscription/update`."),
-    code("checkout_in_progress", &[503], "A checkout for this organization is being prepared this very moment.", "Ask again after `retry-after`: the same page is answered."),
+    code("checkout_in_progress", &[503], "A checkout for this organization is being prepared this very moment, or is paid and not known yet.", "Ask again after `retry-after`: the same page is answered, or what was bought is known."),
     code("checkout_replaced", &[409], "Another checkout took this one's place meanwhile.", "Start again."),
     code("no_applicable_gateway", &[409], "The billing provider has no payment gateway for this checkout.", "Operators: add one at the provider, or name it in `CHARGEBEE_GATEWAY_ACCOUNT_ID`."),
     code("customer_taken", &[409], "The billing provider has a customer with this organization's id that nobody linked.", "Operators: link it or rename it there."),

@@ -24,6 +24,8 @@ pub(super) struct Books {
     pub(super) refused: HashMap<String, ErrorKind>,
     pub(super) strangers: usize,
     pub(super) customers: BTreeMap<ProviderCustomerId, CustomerRecord>,
+    /// Whether the ids of subscriptions are the provider's alone.
+    pub(super) proposes_nothing: bool,
     /// Whether the provider chooses the ids of customers; then a key that comes again is answered with what it made.
     pub(super) names_customers: bool,
     pub(super) keys: BTreeMap<String, ProviderCustomerId>,

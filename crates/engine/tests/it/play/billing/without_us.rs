@@ -15,6 +15,11 @@ impl PlayedBilling {
         self.books().customers.values().cloned().collect()
     }
 
+    /// From now on nobody knows an id of a subscription that the provider has not told, or everybody does again.
+    pub(crate) fn proposes_nothing(&self, nothing: bool) {
+        self.books().proposes_nothing = nothing;
+    }
+
     /// From now on the provider chooses the ids of customers.
     pub(crate) fn name_customers(&self) {
         self.books().names_customers = true;
