@@ -17,6 +17,9 @@ use crate::{
 /// The group of a plan that names none.
 pub const DEFAULT_GROUP: &str = "default";
 
+/// No feature is called so: the address of all entitlements at once, `/api/entitlements/snapshot`, will be this.
+pub const SNAPSHOT: &str = "snapshot";
+
 /// What a plan grants of one feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -281,7 +284,7 @@ impl Catalog {
             for (feature, grant) in features {
                 let path = format!("{path}.features.{feature}");
                 if is_reserved(feature) {
-                    problem(path.clone(), "is a reserved name: it needs no catalog entry".into());
+                    problem(path.clone(), "is a reserved name: no feature of a catalog has it".into());
                 }
                 let kind = grant.kind();
                 match kinds.get(feature) {
@@ -424,10 +427,10 @@ impl Grant {
     }
 }
 
-/// Whether a feature name means something without a catalog.
+/// Whether a feature name means something without a catalog, or is kept for an address of its own.
 pub fn is_reserved(feature: &FeatureName) -> bool {
     let name = feature.as_str();
-    name == "subscription" || name.starts_with("plan:") || name.starts_with("price:")
+    name == SNAPSHOT || name == "subscription" || name.starts_with("plan:") || name.starts_with("price:")
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use tollkeeper::{Action, FeatureView, feature_view, grant_view, ids::OrganizationId};
-use tollkeeper_core::gate::{Decision, Entitlements, Reason};
+use tollkeeper_core::{
+    catalog::SNAPSHOT,
+    gate::{Decision, Entitlements, Reason},
+};
 
 use crate::{
     problem::Problem,
@@ -118,6 +121,9 @@ pub(crate) async fn entitlement(
     let organization = reader(&app, &caller, &uri).await?;
     let Path(feature) =
         feature.map_err(|_| Problem::field("feature", "invalid_text", "The name of the feature is not text"))?;
+    if feature == SNAPSHOT {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here"));
+    }
     let decision = app.engine.gate(&organization, &feature).await?;
     Ok(Json(json!(feature_view(&feature, &decision))))
 }

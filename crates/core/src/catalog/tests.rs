@@ -1,4 +1,4 @@
-//! Which ids may be listed more than once, and which of their entries is meant.
+//! What a catalog may say: which ids twice, and which of their entries is meant then; which names not at all.
 
 use super::*;
 
@@ -104,4 +104,15 @@ fn whatever_else_is_listed_twice_is_refused_with_the_cure() {
     }
     let elsewhere = Price { provider: "chargebee".into(), ..dollars() };
     assert!(catalog(vec![plan("a", vec![dollars()]), plan("b", vec![elsewhere])], vec![]).is_ok(), "another provider");
+}
+
+#[test]
+fn no_feature_is_called_like_something_else() {
+    for name in ["subscription", "plan:pro", "price:pro", "snapshot"] {
+        let mut pro = plan("pro", Vec::new());
+        pro.features.insert(name.into(), Grant::Switch);
+        let refused = catalog(vec![pro], Vec::new()).unwrap_err();
+        let words = "is a reserved name: no feature of a catalog has it";
+        assert_eq!(refused, [format!("plans.pro.features.{name}: {words}")]);
+    }
 }

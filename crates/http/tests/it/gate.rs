@@ -106,6 +106,8 @@ async fn a_question_has_an_answer_and_not_a_refusal() {
         })
     );
     assert_eq!(world.get("/api/entitlements/teleport").await.ok()["reason"], "unknown_feature");
+    // Kept for an address of its own.
+    world.get("/api/entitlements/snapshot").await.problem(404, "not_found");
     assert_eq!(world.get("/api/entitlements/projects").await.ok()["limit"], 3);
     assert_eq!(world.get("/api/entitlements/%FF").await.problem(400, "invalid_text")["field"], "feature");
 }

@@ -31,7 +31,7 @@ pub(crate) fn entitlement() -> Operation {
         .text("A question and no gate: no is as good an answer as yes, and both are 200.")
         .path("feature", feature())
         .answers("Entitlement", "Yes or no, and why.")
-        .refuses(&["gate_unavailable"])
+        .refuses(&["gate_unavailable", "not_found"])
         .looks_up()
 }
 
