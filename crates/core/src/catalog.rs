@@ -110,6 +110,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The price of one interval and currency at a provider.
+    pub fn price(&self, provider: &Provider, interval: Interval, currency: Currency) -> Option<&Price> {
+        let mut prices = self.prices.iter().filter(|price| price.provider == *provider);
+        prices.find(|price| price.interval == interval && price.currency == currency)
+    }
+
     /// A free plan that grants nothing yet, without a trial or a limit of seats. To be filled in:
     /// `Plan { seats: Some(5), ..Plan::new("starter") }`.
     pub fn new(name: &str) -> Self {

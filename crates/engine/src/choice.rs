@@ -238,8 +238,7 @@ pub(crate) fn price_of<'a>(
             format!("`{}` is free: there is nothing to buy", plan.name),
         ));
     }
-    let mut prices = plan.prices.iter().filter(|price| &price.provider == provider);
-    prices.find(|price| price.interval == interval && price.currency == currency).ok_or_else(|| {
+    plan.price(provider, interval, currency).ok_or_else(|| {
         Error::invalid(
             "plan",
             "no_such_price",

@@ -222,8 +222,7 @@ struct Seller<'a> {
 
 impl<'a> Seller<'a> {
     fn price(self, plan: &'a Plan, interval: Interval) -> Option<&'a Price> {
-        let mut prices = plan.prices.iter().filter(|price| price.provider == *self.provider);
-        prices.find(|price| price.interval == interval && price.currency == self.currency)
+        plan.price(self.provider, interval, self.currency)
     }
 
     fn card(self, plan: &'a Plan, feature: Option<&str>) -> Card {
@@ -257,12 +256,7 @@ impl<'a> Seller<'a> {
             let percent = twelve.saturating_sub(price.amount).saturating_mul(100) / twelve;
             (percent > 0).then(|| format!("Save {percent} %"))
         });
-        let per = words::per(price.interval);
-        Cost {
-            amount: words::money(price.amount, price.currency, &price.provider),
-            per: if price.per_seat { format!("per seat, {per}") } else { per.to_owned() },
-            saving,
-        }
+        Cost { amount: words::money(price.amount, price.currency, &price.provider), per: words::each(price), saving }
     }
 
     fn way(self, plan: &'a Plan, price: Option<&'a Price>, live: Option<&Subscription>, is_current: bool) -> Way {

@@ -1,7 +1,7 @@
 //! Money, dates and names as people read them, in plain English and in UTC.
 
 use tollkeeper_core::{
-    catalog::{Catalog, Grant, Interval, Plan},
+    catalog::{Catalog, Grant, Interval, Plan, Price},
     ids::{PlanName, Provider},
     money::Currency,
     time::{DAY, Timestamp},
@@ -100,6 +100,12 @@ pub(crate) const fn per(interval: Interval) -> &'static str {
         Interval::Year => "a year",
         Interval::Once => "once",
     }
+}
+
+/// What a price is paid for: `per seat, a month`, `a year`.
+pub(crate) fn each(price: &Price) -> String {
+    let per = per(price.interval);
+    if price.per_seat { format!("per seat, {per}") } else { per.to_owned() }
 }
 
 /// The name of a feature as people read it: `api_calls` is `API calls`, `sso` is `SSO`.

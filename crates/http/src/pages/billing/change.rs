@@ -251,8 +251,7 @@ impl<'a> Choice<'a> {
     }
 
     fn price<'c>(&self, plan: &'c Plan) -> Option<&'c Price> {
-        let mut prices = plan.prices.iter().filter(|price| price.provider == self.row.provider);
-        prices.find(|price| price.interval == self.every() && price.currency == self.currency)
+        plan.price(&self.row.provider, self.every(), self.currency)
     }
 
     /// What the change costs, in words.
@@ -299,12 +298,10 @@ impl<'a> Choice<'a> {
         let is_current = |plan: &Plan| self.row.plan.as_ref() == Some(&plan.name);
         let offers = of_group().filter_map(|plan| {
             let price = match self.price(plan) {
-                Some(price) => format!(
-                    "{} {}{}",
-                    words::money(price.amount, price.currency, &price.provider),
-                    if price.per_seat { "per seat, " } else { "" },
-                    words::per(price.interval)
-                ),
+                Some(price) => {
+                    let amount = words::money(price.amount, price.currency, &price.provider);
+                    format!("{amount} {}", words::each(price))
+                }
                 // Not sold like this any more, but kept by whoever has it.
                 None if is_current(plan) => "as it is".to_owned(),
                 None => return None,
