@@ -187,13 +187,16 @@ impl Fields {
         self.given(name).map(|value| text(value, name, longest).map(str::to_owned)).transpose()
     }
 
-    /// One of a few words, as its place among them.
-    pub(crate) fn word(&self, name: &'static str, words: &[&str]) -> Result<Option<usize>, Problem> {
+    /// One of a few words, as what it means.
+    pub(crate) fn word<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
         let Some(value) = self.given(name) else { return Ok(None) };
         let said = text(value, name, NAME)?;
-        match words.iter().position(|word| *word == said) {
-            Some(place) => Ok(Some(place)),
-            None => Err(Problem::field(name, "invalid_value", format!("{name} must be one of {}", words.join(", ")))),
+        match words.iter().find(|(word, _)| *word == said) {
+            Some((_, meant)) => Ok(Some(*meant)),
+            None => {
+                let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+                Err(Problem::field(name, "invalid_value", format!("{name} must be one of {}", known.join(", "))))
+            }
         }
     }
 

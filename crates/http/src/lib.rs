@@ -82,6 +82,7 @@ mod serve;
 mod session;
 mod sign_in;
 mod subscription;
+mod wanted;
 mod webhook;
 
 pub use cookies::is_cookie_name;

@@ -5,9 +5,9 @@ use axum::{
     extract::{Request, State},
 };
 use serde_json::{Value, json};
-use tollkeeper::{Action, ContactRequest};
+use tollkeeper::Action;
 
-use crate::{asked::begin, body::NAME, problem::Problem, router::Shared, session::Caller};
+use crate::{asked::begin, problem::Problem, router::Shared, session::Caller, wanted};
 
 /// `PATCH /api/organization`
 pub(crate) async fn update(
@@ -16,8 +16,7 @@ pub(crate) async fn update(
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     let asked = begin(&app, &caller, request, Action::Update).await?;
-    let wanted =
-        ContactRequest { email: asked.fields.text("email", NAME)?, locale: asked.fields.text("locale", NAME)? };
+    let wanted = wanted::contact(&asked.fields)?;
     let organization = asked.act(|engine, actor| async move { engine.update_contact(&actor, &wanted).await }).await?;
     Ok(Json(json!({
         "organizationId": organization.id,

@@ -7,6 +7,10 @@ use crate::{
     problem::Problem,
 };
 
+/// When a change takes effect; `auto` is the same as nothing.
+const WHEN: [(&str, Option<ChangeWhen>); 3] =
+    [("now", Some(ChangeWhen::Now)), ("period_end", Some(ChangeWhen::PeriodEnd)), ("auto", None)];
+
 /// A selection, and how the caller spelled its fields where there are two spellings.
 pub(crate) struct Selection {
     plan: Option<String>,
@@ -83,7 +87,7 @@ impl Selection {
             currency: self.currency,
             seats: self.seats,
             addons: self.addons,
-            when: when(fields, &["now", "period_end", "auto"])?,
+            when: fields.word("when", &WHEN)?.flatten(),
             preview_token: fields.text("previewToken", TOKEN)?,
             hosted: fields.boolean("hosted")?.unwrap_or(false),
             success_url: success.or(back),
@@ -92,14 +96,4 @@ impl Selection {
         };
         Ok((request, self.spelling))
     }
-}
-
-/// When something takes effect: the first word is at once, the second the period's end; what comes behind is the same
-/// as nothing.
-pub(crate) fn when(fields: &Fields, words: &[&str]) -> Result<Option<ChangeWhen>, Problem> {
-    Ok(match fields.word("when", words)? {
-        Some(0) => Some(ChangeWhen::Now),
-        Some(1) => Some(ChangeWhen::PeriodEnd),
-        Some(_) | None => None,
-    })
 }

@@ -10,16 +10,10 @@ use axum::{
 };
 use http::Uri;
 use serde_json::{Value, json};
-use tollkeeper::{Action, CancelRequest, Cancelled, PauseRequest, Restore, Updated, ports::ChangeWhen};
+use tollkeeper::{Action, Cancelled, Updated};
 
 use crate::{
-    asked::begin,
-    body::{ADDRESS, NAME, TEXT},
-    problem::Problem,
-    query,
-    router::Shared,
-    selection::{Selection, when},
-    session::Caller,
+    asked::begin, body::ADDRESS, problem::Problem, query, router::Shared, selection::Selection, session::Caller, wanted,
 };
 
 type Answer = Result<Json<Value>, Problem>;
@@ -54,14 +48,7 @@ pub(crate) async fn update(State(app): State<Shared>, caller: Caller, request: R
 /// `POST /api/subscription/cancel`
 pub(crate) async fn cancel(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
     let asked = begin(&app, &caller, request, Action::Cancel).await?;
-    let fields = &asked.fields;
-    let wanted = CancelRequest {
-        now: when(fields, &["now", "period_end"])? == Some(ChangeWhen::Now),
-        hosted: fields.boolean("hosted")?.unwrap_or(false),
-        return_url: fields.text("returnUrl", ADDRESS)?,
-        reason: fields.text("reason", TEXT)?,
-        subscription_id: fields.text("subscriptionId", NAME)?,
-    };
+    let wanted = wanted::cancel(&asked.fields)?;
     let cancelled = asked.act(|engine, actor| async move { engine.cancel(&actor, &wanted).await }).await?;
     Ok(Json(match cancelled {
         Cancelled::Applied { subscription, released } => {
@@ -74,12 +61,7 @@ pub(crate) async fn cancel(State(app): State<Shared>, caller: Caller, request: R
 /// `POST /api/subscription/restore`
 pub(crate) async fn restore(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
     let asked = begin(&app, &caller, request, Action::Restore).await?;
-    let what = match asked.fields.word("what", &["cancellation", "change"])? {
-        None => None,
-        Some(0) => Some(Restore::Cancellation),
-        Some(_) => Some(Restore::Change),
-    };
-    let named = asked.fields.text("subscriptionId", NAME)?;
+    let (what, named) = (wanted::restore(&asked.fields)?, wanted::named(&asked.fields)?);
     let restored = asked.act(|engine, actor| async move { engine.restore(&actor, what, named.as_deref()).await });
     Ok(Json(applied(&restored.await?)))
 }
@@ -87,11 +69,7 @@ pub(crate) async fn restore(State(app): State<Shared>, caller: Caller, request: 
 /// `POST /api/subscription/pause`
 pub(crate) async fn pause(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
     let asked = begin(&app, &caller, request, Action::Pause).await?;
-    let wanted = PauseRequest {
-        now: when(&asked.fields, &["now", "period_end"])? == Some(ChangeWhen::Now),
-        until: asked.fields.instant("until")?,
-        subscription_id: asked.fields.text("subscriptionId", NAME)?,
-    };
+    let wanted = wanted::pause(&asked.fields, asked.fields.instant("until")?)?;
     let paused = asked.act(|engine, actor| async move { engine.pause(&actor, &wanted).await });
     Ok(Json(applied(&paused.await?)))
 }
@@ -99,7 +77,7 @@ pub(crate) async fn pause(State(app): State<Shared>, caller: Caller, request: Re
 /// `POST /api/subscription/resume`
 pub(crate) async fn resume(State(app): State<Shared>, caller: Caller, request: Request) -> Answer {
     let asked = begin(&app, &caller, request, Action::Resume).await?;
-    let named = asked.fields.text("subscriptionId", NAME)?;
+    let named = wanted::named(&asked.fields)?;
     let resumed = asked.act(|engine, actor| async move { engine.resume(&actor, named.as_deref()).await });
     Ok(Json(applied(&resumed.await?)))
 }

@@ -4,16 +4,17 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use tollkeeper::{Action, CancelRequest, Cancelled, ContactRequest, PauseRequest, Restore, ports::ChangeWhen};
+use tollkeeper::{Action, Cancelled};
 
 use crate::{
     asked::begin_form,
-    body::{Fields, NAME, TEXT},
+    body::NAME,
     landing::see_other,
     pages::{frame::Visitor, leave},
     problem::Problem,
     router::Shared,
-    selection::{Selection, when},
+    selection::Selection,
+    wanted,
 };
 
 type Answer = Result<Response, Problem>;
@@ -23,7 +24,7 @@ type Answer = Result<Response, Problem>;
 /// Of a plan, or of what the checkout with that `subscriptionId` was begun for.
 pub(crate) async fn checkout(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
     let asked = begin_form(&app, &visitor.caller, request, Action::Create).await?;
-    let started = match named(&asked.fields)? {
+    let started = match wanted::named(&asked.fields)? {
         Some(id) => asked.act(|engine, actor| async move { engine.take_up(&actor, &id.into()).await }).await?,
         None => {
             let (wanted, _) = Selection::read(&asked.fields)?.create(&asked.fields)?;
@@ -36,12 +37,7 @@ pub(crate) async fn checkout(State(app): State<Shared>, visitor: Visitor, reques
 /// `POST /billing/cancel`
 pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
     let asked = begin_form(&app, &visitor.caller, request, Action::Cancel).await?;
-    let wanted = CancelRequest {
-        now: when(&asked.fields, &["now", "period_end"])? == Some(ChangeWhen::Now),
-        reason: asked.fields.text("reason", TEXT)?,
-        subscription_id: named(&asked.fields)?,
-        ..CancelRequest::default()
-    };
+    let wanted = wanted::cancel(&asked.fields)?;
     let done = if wanted.now { "/billing?done=ended" } else { "/billing?done=cancelled" };
     match asked.act(|engine, actor| async move { engine.cancel(&actor, &wanted).await }).await {
         Ok(Cancelled::Applied { .. }) => Ok(see_other(done)),
@@ -53,9 +49,7 @@ pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, request:
 /// `POST /billing/restore`
 pub(crate) async fn restore(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
     let asked = begin_form(&app, &visitor.caller, request, Action::Restore).await?;
-    let what = asked.fields.word("what", &["cancellation", "change"])?;
-    let what = what.map(|place| if place == 0 { Restore::Cancellation } else { Restore::Change });
-    let id = named(&asked.fields)?;
+    let (what, id) = (wanted::restore(&asked.fields)?, wanted::named(&asked.fields)?);
     let done = asked.act(|engine, actor| async move { engine.restore(&actor, what, id.as_deref()).await }).await;
     done.map_or_else(too_late, |_| Ok(see_other("/billing?done=restored")))
 }
@@ -69,11 +63,7 @@ pub(crate) async fn pause(State(app): State<Shared>, visitor: Visitor, request: 
             .parse()
             .map_err(|_| Problem::field("until", "invalid_value", "until must be a day such as 2030-01-31, or nothing"))
     });
-    let wanted = PauseRequest {
-        now: when(&asked.fields, &["now", "period_end"])? == Some(ChangeWhen::Now),
-        until: until.transpose()?,
-        subscription_id: named(&asked.fields)?,
-    };
+    let wanted = wanted::pause(&asked.fields, until.transpose()?)?;
     let done = asked.act(|engine, actor| async move { engine.pause(&actor, &wanted).await }).await;
     done.map_or_else(too_late, |_| Ok(see_other("/billing?done=paused")))
 }
@@ -81,7 +71,7 @@ pub(crate) async fn pause(State(app): State<Shared>, visitor: Visitor, request: 
 /// `POST /billing/resume`
 pub(crate) async fn resume(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
     let asked = begin_form(&app, &visitor.caller, request, Action::Resume).await?;
-    let id = named(&asked.fields)?;
+    let id = wanted::named(&asked.fields)?;
     let done = asked.act(|engine, actor| async move { engine.resume(&actor, id.as_deref()).await }).await;
     done.map_or_else(too_late, |_| Ok(see_other("/billing?done=resumed")))
 }
@@ -96,8 +86,7 @@ pub(crate) async fn portal(State(app): State<Shared>, visitor: Visitor, request:
 /// `POST /billing/contact`
 pub(crate) async fn contact(State(app): State<Shared>, visitor: Visitor, request: Request) -> Answer {
     let asked = begin_form(&app, &visitor.caller, request, Action::Update).await?;
-    let wanted =
-        ContactRequest { email: asked.fields.text("email", NAME)?, locale: asked.fields.text("locale", NAME)? };
+    let wanted = wanted::contact(&asked.fields)?;
     asked.act(|engine, actor| async move { engine.update_contact(&actor, &wanted).await }).await?;
     Ok(see_other("/billing?done=contact"))
 }
@@ -109,8 +98,4 @@ fn too_late(problem: Problem) -> Answer {
         "no_subscription" | "nothing_scheduled" | "not_paused" => Ok(see_other("/billing?done=already")),
         _ => Err(problem),
     }
-}
-
-fn named(fields: &Fields) -> Result<Option<String>, Problem> {
-    fields.text("subscriptionId", NAME)
 }
