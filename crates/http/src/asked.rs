@@ -19,8 +19,6 @@ use crate::{
 /// Something that may be done, with the rest of its body still to be judged.
 pub(crate) struct Asked<'a> {
     app: &'a App,
-    /// Who is counted.
-    line: String,
     pub(crate) actor: Actor,
     pub(crate) fields: Fields,
 }
@@ -42,7 +40,7 @@ pub(crate) async fn begin<'a>(
     let actor = caller.authorize(app, reference, action).await?;
     let fields = fields?;
     fields.text("referenceId", NAME)?;
-    Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
+    Ok(Asked { app, actor, fields })
 }
 
 /// As [`begin`], for a form of ours, which is about the person's own organization: one that showed another's, before the
@@ -66,19 +64,14 @@ pub(crate) async fn begin_form<'a>(
         _ => problem,
     })?;
     let fields = fields?;
-    Ok(Asked { app, line: actor.organization_id().to_string(), actor, fields })
+    Ok(Asked { app, actor, fields })
 }
 
 /// Asks whether the caller may look at what only the provider knows; the fields are those of the query.
 pub(crate) async fn look<'a>(app: &'a App, caller: &Caller, uri: &Uri, action: Action) -> Result<Asked<'a>, Problem> {
     let reference = query::value(uri, "referenceId");
     let actor = caller.authorize(app, reference.as_deref(), action).await?;
-    Ok(Asked {
-        app,
-        line: actor.organization_id().to_string(),
-        actor,
-        fields: Fields::of_form(uri.query().unwrap_or_default().as_bytes()),
-    })
+    Ok(Asked { app, actor, fields: Fields::of_form(uri.query().unwrap_or_default().as_bytes()) })
 }
 
 impl Asked<'_> {
@@ -102,12 +95,13 @@ impl Asked<'_> {
         Work: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let calls = &self.app.provider_calls;
+        let line = self.actor.organization_id().to_string();
         calls
-            .take(self.line.clone(), Instant::now(), Duration::ZERO)
+            .take(line.clone(), Instant::now(), Duration::ZERO)
             .map_err(|wait| Problem::too_often("Too many requests for this organization", wait))?;
         let done = to_the_end(work(self.app.engine.clone(), self.actor)).await;
         if matches!(done, Err(Error::Invalid { .. } | Error::Forbidden { .. })) {
-            calls.give_back(&self.line);
+            calls.give_back(&line);
         }
         Ok(done)
     }

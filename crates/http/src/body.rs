@@ -227,47 +227,35 @@ impl Fields {
         entries.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
     }
 
-    /// Names with quantities: a list of names, or of `{name|addon, quantity}`.
-    pub(crate) fn quantities(&self, name: &'static str) -> Result<Option<Vec<(String, i64)>>, Problem> {
+    /// Names with quantities: a list of objects, each with a name under the first of `keys` that it has, and a quantity
+    /// where it is not one. Where names may be `bare`, one stands for an object with nothing else.
+    pub(crate) fn quantities(
+        &self,
+        name: &'static str,
+        keys: &[&str],
+        bare: bool,
+    ) -> Result<Option<Vec<(String, i64)>>, Problem> {
         let Some(value) = self.given(name) else { return Ok(None) };
         let Value::Array(entries) = value else { return Err(wrong(name, "a list")) };
         at_most(entries, name)?;
         let entry = |(place, value): (usize, &Value)| {
             let path = format!("{name}[{place}]");
             match value {
-                Value::String(_) => Ok((text(value, &path, NAME)?.to_owned(), 1)),
+                Value::String(_) if bare => Ok((text(value, &path, NAME)?.to_owned(), 1)),
                 Value::Object(fields) => {
                     let given = |key: &str| fields.get(key).filter(|value| !value.is_null());
-                    let (key, named) = match (given("name"), given("addon")) {
-                        (Some(named), _) => ("name", named),
-                        (None, Some(named)) => ("addon", named),
-                        (None, None) => return Err(wrong(format!("{path}.name"), "a text")),
+                    let Some((key, named)) = keys.iter().find_map(|key| Some((key, given(key)?))) else {
+                        return Err(wrong(format!("{path}.{}", keys[0]), "a text"));
                     };
                     let named = text(named, &format!("{path}.{key}"), NAME)?.to_owned();
                     let quantity = given("quantity").map(|it| integer(it, &format!("{path}.quantity"))).transpose()?;
                     Ok((named, quantity.unwrap_or(1)))
                 }
-                _ => Err(wrong(path, "a name, or an object with a name and a quantity")),
+                _ => {
+                    let or = if bare { "a name, or " } else { "" };
+                    Err(wrong(path, &format!("{or}an object with a {} and a quantity", keys[0])))
+                }
             }
-        };
-        entries.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
-    }
-
-    /// Prices with quantities: a list of `{priceId, quantity}`, one of each where no quantity is given.
-    pub(crate) fn priced(&self, name: &'static str) -> Result<Option<Vec<(String, i64)>>, Problem> {
-        let Some(value) = self.given(name) else { return Ok(None) };
-        let Value::Array(entries) = value else { return Err(wrong(name, "a list")) };
-        at_most(entries, name)?;
-        let entry = |(place, value): (usize, &Value)| {
-            let path = |member: &str| format!("{name}[{place}].{member}");
-            let Value::Object(fields) = value else {
-                return Err(wrong(format!("{name}[{place}]"), "an object with a priceId and a quantity"));
-            };
-            let given = |key: &str| fields.get(key).filter(|value| !value.is_null());
-            let id = given("priceId").ok_or_else(|| wrong(path("priceId"), "a text"))?;
-            let id = text(id, &path("priceId"), NAME)?.to_owned();
-            let quantity = given("quantity").map(|it| integer(it, &path("quantity"))).transpose()?;
-            Ok((id, quantity.unwrap_or(1)))
         };
         entries.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
     }

@@ -18,7 +18,7 @@ pub(crate) async fn checkout(
     let asked = begin(&app, &caller, request, Action::Create).await?;
     let fields = &asked.fields;
     let wanted = PayRequest {
-        items: fields.priced("items")?.ok_or_else(|| {
+        items: fields.quantities("items", &["priceId"], false)?.ok_or_else(|| {
             Problem::field("items", "items_required", "items must be a list of what is paid, each with its priceId")
         })?,
         success_url: fields.text("successUrl", ADDRESS)?,

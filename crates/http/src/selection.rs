@@ -52,7 +52,7 @@ impl Selection {
             interval: fields.text("interval", NAME)?,
             currency: fields.text("currency", NAME)?,
             seats: fields.integer("seats")?,
-            addons: fields.quantities("addons")?,
+            addons: fields.quantities("addons", &["name", "addon"], true)?,
             spelling: Spelling { prices, success: "successUrl" },
         })
     }
