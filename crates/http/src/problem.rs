@@ -8,6 +8,7 @@
 
 use std::{borrow::Cow, error::Error as StdError, fmt::Write as _, time::Duration};
 
+use askama::Template as _;
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -19,7 +20,7 @@ use tollkeeper::{
     ports::{AuthError, ErrorKind},
 };
 
-use crate::pages;
+use crate::pages::{self, ProblemPage};
 
 /// How long a caller should wait where nobody said so.
 const SOON: Duration = Duration::from_secs(1);
@@ -348,7 +349,9 @@ pub(crate) fn finish(response: Response, shown: &Shown<'_>, request_id: &str, ro
             parts.headers.extend(pages::headers());
             parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
             let Inner { status, code, .. } = &*problem.0;
-            pages::problem_page(*status, code, &problem.sentence(), path, again, request_id).into_bytes()
+            let sentence = problem.sentence();
+            let page = ProblemPage::of(*status, code, &sentence, path, again, request_id).render();
+            page.unwrap_or(sentence).into_bytes()
         }
     };
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(document.len()));

@@ -33,10 +33,22 @@ pub(crate) struct Frame {
     pub(crate) live: String,
 }
 
+/// Around a page that stands alone: nothing in it leads anywhere but on.
+pub(crate) struct Bare {
+    pub(crate) title: &'static str,
+    pub(crate) style: String,
+    pub(crate) mark: String,
+}
+
+impl Bare {
+    pub(crate) fn new(title: &'static str) -> Self {
+        Self { title, style: asset::address("page.css"), mark: asset::address("mark.svg") }
+    }
+}
+
 /// A place in the head.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Here {
-    Home,
     Pricing,
     Billing,
     Elsewhere,
@@ -150,7 +162,7 @@ fn to_sign_in(parts: &Parts) -> Response {
 
 /// Where one signs in, and comes back from.
 pub(crate) fn sign_in(back: &str) -> String {
-    format!("/auth/login?next={}", form_urlencoded::byte_serialize(back.as_bytes()).collect::<String>())
+    with_query("/auth/login", &[("next", back)])
 }
 
 fn location(address: &str) -> HeaderValue {

@@ -22,5 +22,5 @@ pub(crate) async fn show(State(app): State<Shared>, Guest(visitor): Guest) -> Re
         Some(visitor) => Some(visitor.person(&app).await?),
         None => None,
     };
-    page(&HomePage { frame: Frame::new(&app, "What this is", Here::Home, person) })
+    page(&HomePage { frame: Frame::new(&app, "What this is", Here::Elsewhere, person) })
 }

@@ -6,17 +6,14 @@
 use askama::Template;
 use axum::response::Response;
 
-use super::{
-    frame::{Frame, Here},
-    page,
-};
+use super::{frame::Bare, page};
 use crate::problem::Problem;
 
 /// Leads on to a page elsewhere.
 #[derive(Template)]
 #[template(path = "leave.html")]
 pub(crate) struct LeavePage {
-    pub(crate) frame: Frame,
+    pub(crate) frame: Bare,
     pub(crate) address: String,
     /// Where it leads, in words.
     pub(crate) place: &'static str,
@@ -24,5 +21,5 @@ pub(crate) struct LeavePage {
 
 /// Answers a form with the way to a page elsewhere.
 pub(crate) fn to(address: String, place: &'static str) -> Result<Response, Problem> {
-    page(&LeavePage { frame: Frame::plain("One moment", Here::Elsewhere, None), address, place })
+    page(&LeavePage { frame: Bare::new("One moment"), address, place })
 }

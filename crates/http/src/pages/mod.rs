@@ -26,7 +26,7 @@ use crate::{problem::Problem, routes::Routes};
 
 pub(crate) use console::login::TRIES as CONSOLE_TRIES;
 pub(crate) use frame::is_for_a_person;
-pub(crate) use problem::page as problem_page;
+pub(crate) use problem::ProblemPage;
 
 /// Only what comes from here, and in nobody's frame. No script and no style stands in a page itself. A form is sent to us
 /// alone, and no redirect behind one leads elsewhere: [`leave`] does that.

@@ -3,13 +3,13 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::frame::{Frame, Here, sign_in};
+use super::frame::{Bare, sign_in};
 
 /// A failure.
 #[derive(Template)]
 #[template(path = "problem.html")]
 pub(crate) struct ProblemPage {
-    pub(crate) frame: Frame,
+    pub(crate) frame: Bare,
     pub(crate) status: u16,
     pub(crate) sentence: String,
     pub(crate) ways: Vec<Step>,
@@ -22,20 +22,9 @@ pub(crate) struct Step {
     pub(crate) href: String,
 }
 
-/// The page of a failure; `path` is what was asked for, and `again` the address that asks for the same
-/// once more, where there is one.
-pub(crate) fn page(
-    status: StatusCode,
-    code: &str,
-    sentence: &str,
-    path: &str,
-    again: Option<&str>,
-    request_id: &str,
-) -> String {
-    ProblemPage::of(status, code, sentence, path, again, request_id).render().unwrap_or_else(|_| sentence.to_owned())
-}
-
 impl ProblemPage {
+    /// Of a failure; `path` is what was asked for, and `again` the address that asks for the same once more, where there is
+    /// one.
     pub(crate) fn of(
         status: StatusCode,
         code: &str,
@@ -44,15 +33,15 @@ impl ProblemPage {
         again: Option<&str>,
         request_id: &str,
     ) -> Self {
-        let (title, here) = match status {
-            StatusCode::NOT_FOUND => ("There is nothing here", Here::Elsewhere),
-            StatusCode::UNAUTHORIZED => ("Please sign in", Here::Elsewhere),
-            StatusCode::FORBIDDEN => ("This is not yours to do", Here::Elsewhere),
-            StatusCode::CONFLICT => ("That is not possible now", Here::Billing),
-            StatusCode::PAYMENT_REQUIRED => ("The payment did not go through", Here::Billing),
-            StatusCode::TOO_MANY_REQUESTS => ("Too much at once", Here::Elsewhere),
-            status if status.is_client_error() => ("That did not work", Here::Elsewhere),
-            _ => ("Something went wrong", Here::Elsewhere),
+        let title = match status {
+            StatusCode::NOT_FOUND => "There is nothing here",
+            StatusCode::UNAUTHORIZED => "Please sign in",
+            StatusCode::FORBIDDEN => "This is not yours to do",
+            StatusCode::CONFLICT => "That is not possible now",
+            StatusCode::PAYMENT_REQUIRED => "The payment did not go through",
+            StatusCode::TOO_MANY_REQUESTS => "Too much at once",
+            status if status.is_client_error() => "That did not work",
+            _ => "Something went wrong",
         };
         // Where the sentence would only say the title again.
         let sentence = match sentence.trim_end_matches('.') == title {
@@ -76,7 +65,7 @@ impl ProblemPage {
             _ => way("Back to billing", "/billing"),
         }
         Self {
-            frame: Frame::plain(title, here, None),
+            frame: Bare::new(title),
             status: status.as_u16(),
             sentence: sentence.to_owned(),
             ways,

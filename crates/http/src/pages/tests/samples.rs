@@ -26,7 +26,7 @@ use crate::{
             end::{CancelPage, PausePage},
             invoices::InvoicesPage,
         },
-        frame::{Frame, Here, Person},
+        frame::{Bare, Frame, Here, Person},
         home::HomePage,
         leave::LeavePage,
         pricing::{Look, PricingPage},
@@ -396,9 +396,9 @@ pub(super) fn all() -> Vec<(String, String)> {
     let mut pages = Vec::new();
     let mut add = |name: String, page: &dyn askama::DynTemplate| pages.push((name, page.dyn_render().unwrap()));
 
-    add("home".into(), &HomePage { frame: Frame::plain("What this is", Here::Home, None) });
+    add("home".into(), &HomePage { frame: Frame::plain("What this is", Here::Elsewhere, None) });
     let hostile_person = Some(Person { name: HOSTILE.into(), organization: HOSTILE.into() });
-    add("home: hostile".into(), &HomePage { frame: Frame::plain("What this is", Here::Home, hostile_person) });
+    add("home: hostile".into(), &HomePage { frame: Frame::plain("What this is", Here::Elsewhere, hostile_person) });
 
     add("pricing".into(), &pricing(None, ""));
     add("pricing: by the year".into(), &pricing(None, "?interval=year&currency=EUR"));
@@ -454,9 +454,11 @@ pub(super) fn all() -> Vec<(String, String)> {
     ] {
         add(format!("billing: {query}"), &billing(&active, None, &format!("?{query}")));
     }
-    let leave = Frame::plain("One moment", Here::Elsewhere, None);
     let address = "https://pay.example.com/page?a=1&b=\"'><img src=x>".into();
-    add("leave".into(), &LeavePage { frame: leave, address, place: "the secure page of the billing provider" });
+    add(
+        "leave".into(),
+        &LeavePage { frame: Bare::new("One moment"), address, place: "the secure page of the billing provider" },
+    );
     for (status, code) in
         [(404, "not_found"), (401, "unauthenticated"), (403, "role_required"), (402, "payment_declined")]
     {
