@@ -215,7 +215,7 @@ impl Tollkeeper {
     async fn drive(&self, id: &OrganizationId, row: &SubscriptionId, cause: &Cause) -> Result<Started, Error> {
         let deadline = Instant::now() + self.inner.settings.checkout_wait;
         let key = format!("checkout/{id}/{row}");
-        let owner = format!("{}/{}", self.inner.owner, self.new_subscription_id());
+        let owner = self.one_time_owner();
         for look in 0_u32.. {
             if let Some(started) = linked(&self.account(id).await?, row)? {
                 return Ok(started);
@@ -461,7 +461,7 @@ fn is_linked(row: &Subscription) -> bool {
 }
 
 fn in_progress(message: &str) -> Error {
-    Error::Unavailable { code: "checkout_in_progress", message: message.into() }
+    Error::unavailable("checkout_in_progress", message)
 }
 
 fn replaced() -> Error {
@@ -471,11 +471,10 @@ fn replaced() -> Error {
 fn no_live(account: &Account, group: &str) -> Result<(), Error> {
     match account.live(group).next() {
         None => Ok(()),
-        Some(_) => Err(Error::Invalid {
-            field: None,
-            code: "active_subscription_exists",
-            message: "An active subscription already exists for this organization".into(),
-        }),
+        Some(_) => Err(Error::invalid_request(
+            "active_subscription_exists",
+            "An active subscription already exists for this organization",
+        )),
     }
 }
 

@@ -100,7 +100,7 @@ impl Tollkeeper {
             return Ok(());
         };
         let id = &account.organization.id;
-        let owner = format!("{}/{}", self.inner.owner, self.new_subscription_id());
+        let owner = self.one_time_owner();
         let work = async {
             // Only beside one that really runs: that may have ended without our having heard of it.
             if let Some(first) = account.subscription(first)

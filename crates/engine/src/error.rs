@@ -102,6 +102,19 @@ impl Error {
         Self::Invalid { field: Some(field.into()), code, message: message.into() }
     }
 
+    /// Of a request as a whole.
+    pub(crate) fn invalid_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { field: None, code, message: message.into() }
+    }
+
+    pub(crate) fn unknown(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Unknown { code, message: message.into() }
+    }
+
+    pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Unavailable { code, message: message.into() }
+    }
+
     pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::Conflict { code, message: message.into() }
     }

@@ -138,10 +138,7 @@ impl Tollkeeper {
             }
             None => {
                 tracing::error!(%error, organization.id = %id, "a gate stays closed: the database is away");
-                Err(Error::Unavailable {
-                    code: "gate_unavailable",
-                    message: "whether this may be used cannot be known right now".into(),
-                })
+                Err(Error::unavailable("gate_unavailable", "whether this may be used cannot be known right now"))
             }
         }
     }

@@ -37,8 +37,7 @@ impl Tollkeeper {
         let Page { mut rows, next } = self.billing(&provider)?.invoices(&customer, page).await.map_err(|error| {
             if page.is_some() && matches!(error.kind, ErrorKind::Rejected | ErrorKind::NotFound) {
                 // Not `Invalid`, which is for what is found wrong before anybody is asked.
-                let message = "page names no page of this list: begin without it".into();
-                return Error::Unknown { code: "unknown_page", message };
+                return Error::unknown("unknown_page", "page names no page of this list: begin without it");
             }
             Error::from(error)
         })?;
@@ -56,16 +55,15 @@ impl Tollkeeper {
     }
 
     async fn link_to_invoice(&self, actor: &Actor, id: &ProviderInvoiceId) -> Result<String, Error> {
-        let unknown =
-            || Error::Unknown { code: "unknown_invoice", message: "This organization has no such invoice".into() };
+        let unknown = || Error::unknown("unknown_invoice", "This organization has no such invoice");
         let (provider, customer) = self.customer_of(actor).await?.ok_or_else(unknown)?;
         let billing = self.billing(&provider)?;
         // Whose it is, is for the provider to say: an id proves nothing.
         billing.invoice(id).await?.filter(|invoice| invoice.customer_id == customer).ok_or_else(unknown)?;
-        billing.invoice_pdf(id).await?.ok_or_else(|| Error::Unknown {
-            code: "no_document",
-            message: "This invoice has no document yet: it is still a draft".into(),
-        })
+        billing
+            .invoice_pdf(id)
+            .await?
+            .ok_or_else(|| Error::unknown("no_document", "This invoice has no document yet: it is still a draft"))
     }
 
     /// The customer that pays for an organization, where there is one.

@@ -31,6 +31,11 @@ impl Over {
 }
 
 impl Tollkeeper {
+    /// A holder for one piece of work, so that nobody else in this process takes its lease for their own.
+    pub(crate) fn one_time_owner(&self) -> String {
+        format!("{}/{}", self.inner.owner, self.new_subscription_id())
+    }
+
     /// Does `work` while holding a lease; `None` when somebody else holds it.
     ///
     /// The work is boxed, here and below: what runs inside of a lease is large, and callers put it on their stack.

@@ -44,7 +44,7 @@ impl Tollkeeper {
             .await
             .map_err(refused)?;
         let Some(url) = page.url.clone() else {
-            return Err(Error::Unavailable { code: "no_page", message: "The provider gave no page to go to".into() });
+            return Err(Error::unavailable("no_page", "The provider gave no page to go to"));
         };
         // So that whoever comes back from it lands where this request said.
         let checkout = Checkout {

@@ -237,7 +237,7 @@ impl Tollkeeper {
         T: Send + 'a,
         W: Future<Output = Result<T, Error>> + Send + 'a,
     {
-        let (key, owner) = (lease_of(id), format!("{}/{}", self.inner.owner, self.new_subscription_id()));
+        let (key, owner) = (lease_of(id), self.one_time_owner());
         let deadline = Instant::now() + self.inner.settings.checkout_wait;
         loop {
             if let Some(done) = self.with_lease(&key, &owner, work()).await? {
@@ -297,11 +297,10 @@ impl Tollkeeper {
     async fn way_into_the_portal(&self, actor: &Actor, return_url: Option<&str>) -> Result<String, Error> {
         let back = safe_target(self.settings(), "returnUrl", return_url.unwrap_or("/billing"))?;
         let Some((provider, customer)) = self.customer_of(actor).await? else {
-            return Err(Error::Invalid {
-                field: None,
-                code: "no_customer",
-                message: "This organization has no billing account yet: start a checkout first".into(),
-            });
+            return Err(Error::invalid_request(
+                "no_customer",
+                "This organization has no billing account yet: start a checkout first",
+            ));
         };
         let billing = self.billing(&provider)?;
         Ok(billing.portal(&customer, &self.short_enough(billing.as_ref(), &back)).await?)
@@ -336,11 +335,11 @@ fn live_row<'a>(account: &'a Account, named: Option<&str>) -> Result<&'a Subscri
 }
 
 fn nothing_scheduled(message: &str) -> Error {
-    Error::Invalid { field: None, code: "nothing_scheduled", message: message.to_owned() }
+    Error::invalid_request("nothing_scheduled", message)
 }
 
 fn not_paused() -> Error {
-    Error::Invalid { field: None, code: "not_paused", message: "The subscription is not paused".into() }
+    Error::invalid_request("not_paused", "The subscription is not paused")
 }
 
 fn state_forbids() -> Error {

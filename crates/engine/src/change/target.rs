@@ -75,11 +75,10 @@ pub(crate) fn resolve(
         _ => same(&items, &current) && (then.is_none() || waits_so_already),
     };
     if nothing {
-        return Err(Error::Invalid {
-            field: None,
-            code: "nothing_changes",
-            message: "This subscription has this plan and these seats already".into(),
-        });
+        return Err(Error::invalid_request(
+            "nothing_changes",
+            "This subscription has this plan and these seats already",
+        ));
     }
     let when = request.when.unwrap_or_else(|| {
         let up = is_up(catalog, &row.provider, pays_in(settings, row), &current, &items);
@@ -135,11 +134,10 @@ fn seats_only(
     request: &UpdateRequest,
 ) -> Result<Vec<CheckoutItem>, Error> {
     let Some(seats) = request.seats else {
-        return Err(Error::Invalid {
-            field: None,
-            code: "nothing_changes",
-            message: "Name what shall change: plan, itemPriceId, interval, seats or addons".into(),
-        });
+        return Err(Error::invalid_request(
+            "nothing_changes",
+            "Name what shall change: plan, itemPriceId, interval, seats or addons",
+        ));
     };
     check_seats(seats, row.plan.as_ref().and_then(|plan| catalog.plan(plan)))?;
     let next = row.scheduled.as_ref().and_then(|change| change.plan.as_ref());

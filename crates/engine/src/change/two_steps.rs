@@ -50,7 +50,7 @@ impl Tollkeeper {
             return Ok(());
         }
         let id = &account.organization.id;
-        let owner = format!("{}/{}", self.inner.owner, self.new_subscription_id());
+        let owner = self.one_time_owner();
         let work = async {
             // As it is now that nobody else is at it.
             let account = self.account(id).await?;

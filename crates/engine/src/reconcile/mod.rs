@@ -74,7 +74,7 @@ impl Tollkeeper {
     }
 
     async fn alone(&self, key: &str, work: impl Future<Output = Result<(), Error>> + Send) -> Result<(), Error> {
-        let owner = format!("{}/{}", self.inner.owner, self.new_drift_id());
+        let owner = self.one_time_owner();
         match self.with_lease(key, &owner, work).await? {
             Some(()) => Ok(()),
             None => Err(Error::conflict("reconcile_running", "A reconciliation is running already")),
@@ -212,7 +212,7 @@ impl Tollkeeper {
     /// What takes long ends between two pieces when the engine is asked to stop.
     pub(crate) fn go_on(&self) -> Result<(), Error> {
         match self.inner.stopping.is_cancelled() {
-            true => Err(Error::Unavailable { code: "stopping", message: "This server is stopping".into() }),
+            true => Err(Error::unavailable("stopping", "This server is stopping")),
             false => Ok(()),
         }
     }

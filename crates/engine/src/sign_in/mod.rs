@@ -186,9 +186,11 @@ impl Tollkeeper {
     }
 
     pub(crate) fn sign_in_port(&self) -> Result<&dyn SignIn, Error> {
-        self.inner.identity.sign_in().ok_or_else(|| Error::Unknown {
-            code: "no_sign_in",
-            message: "This server has no sign-in of its own: its identity provider only proves access tokens".into(),
+        self.inner.identity.sign_in().ok_or_else(|| {
+            Error::unknown(
+                "no_sign_in",
+                "This server has no sign-in of its own: its identity provider only proves access tokens",
+            )
         })
     }
 
@@ -229,23 +231,13 @@ fn open<T: DeserializeOwned>(vault: &Vault, text: &str) -> Option<T> {
 }
 
 fn refused() -> Error {
-    Error::Invalid {
-        field: None,
-        code: "sign_in_refused",
-        message: "This sign-in was used before, or is too old".into(),
-    }
+    Error::invalid_request("sign_in_refused", "This sign-in was used before, or is too old")
 }
 
 fn unavailable() -> Error {
-    Error::Unavailable {
-        code: "sign_in_unavailable",
-        message: "The identity provider does not answer right now".into(),
-    }
+    Error::unavailable("sign_in_unavailable", "The identity provider does not answer right now")
 }
 
 fn failed() -> Error {
-    Error::Unavailable {
-        code: "sign_in_failed",
-        message: "The identity provider and this server do not understand each other right now".into(),
-    }
+    Error::unavailable("sign_in_failed", "The identity provider and this server do not understand each other right now")
 }
