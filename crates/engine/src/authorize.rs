@@ -28,6 +28,11 @@ impl Actor {
     pub fn organization_id(&self) -> &OrganizationId {
         &self.organization_id
     }
+
+    /// Who it is, as people recognise themselves: by e-mail, or by id where none is known.
+    pub fn name(&self) -> &str {
+        self.email.as_deref().unwrap_or(self.user_id.as_str())
+    }
 }
 
 impl Tollkeeper {

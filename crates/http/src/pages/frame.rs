@@ -63,6 +63,13 @@ pub(crate) struct Person {
     pub(crate) organization: String,
 }
 
+impl Person {
+    /// Who was asked for just now, and may.
+    pub(crate) fn of(actor: &Actor) -> Self {
+        Self { name: actor.name().to_owned(), organization: actor.organization_id().to_string() }
+    }
+}
+
 impl Frame {
     pub(crate) fn new(app: &App, title: impl Into<String>, here: Here, person: Option<Person>) -> Self {
         Self { sandbox: app.config.sandbox.clone(), ..Self::plain(title, here, person) }

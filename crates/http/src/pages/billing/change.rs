@@ -21,7 +21,7 @@ use crate::{
     body::{Fields, NAME, TOKEN},
     landing::see_other,
     pages::{
-        frame::{Frame, Here, Visitor},
+        frame::{Frame, Here, Person, Visitor},
         leave, page, words,
     },
     problem::{Problem, Told},
@@ -101,6 +101,7 @@ pub(crate) enum Outcome {
 /// `GET /billing/change`
 pub(crate) async fn show(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let asked = look(&app, &visitor.caller, &uri, Action::Preview).await?;
+    let person = Person::of(&asked.actor);
     let overview = app.engine.overview(&asked.actor).await?;
     let row = named(&overview, asked.fields.text("subscription", NAME)?.as_deref());
     let Some(row) = row.filter(|row| Can::of(row).change) else {
@@ -117,12 +118,13 @@ pub(crate) async fn show(State(app): State<Shared>, visitor: Visitor, uri: Uri) 
     } else {
         Outcome::Open
     };
-    answer(&app, &visitor, &overview, &choice, outcome).await
+    answer(&app, person, &overview, &choice, outcome)
 }
 
 /// `POST /billing/change`
 pub(crate) async fn apply(State(app): State<Shared>, visitor: Visitor, request: Request) -> Result<Response, Problem> {
     let asked = begin_form(&app, &visitor.caller, request, Action::Update).await?;
+    let person = Person::of(&asked.actor);
     let overview = app.engine.overview(&asked.actor).await?;
     let Some(row) = named(&overview, asked.fields.text("subscription", NAME)?.as_deref()) else {
         return Ok(see_other("/billing"));
@@ -144,18 +146,18 @@ pub(crate) async fn apply(State(app): State<Shared>, visitor: Visitor, request: 
         Err(Error::Invalid { code: "nothing_changes", .. }) => return Ok(see_other("/billing?done=changed")),
         Err(error) => Outcome::Refused(error.into()),
     };
-    answer(&app, &visitor, &overview, &choice, outcome).await
+    answer(&app, person, &overview, &choice, outcome)
 }
 
 /// The page, with the status of what it tells.
-async fn answer(
+fn answer(
     app: &App,
-    visitor: &Visitor,
+    person: Person,
     overview: &Overview,
     choice: &Choice<'_>,
     outcome: Outcome,
 ) -> Result<Response, Problem> {
-    let frame = Frame::new(app, "Change the plan", Here::Billing, Some(visitor.person(app).await?));
+    let frame = Frame::new(app, "Change the plan", Here::Billing, Some(person));
     let mut answer = page(&choice.page(frame, overview, &app.engine.catalog(), &outcome, app.engine.now()))?;
     match outcome {
         Outcome::Open | Outcome::Costs(_) | Outcome::Nothing => {}

@@ -16,7 +16,7 @@ use super::can::{Can, named};
 use crate::{
     landing::see_other,
     pages::{
-        frame::{Frame, Here, Visitor},
+        frame::{Frame, Here, Person, Visitor},
         page, words,
     },
     problem::Problem,
@@ -64,7 +64,7 @@ pub(crate) async fn cancel(State(app): State<Shared>, visitor: Visitor, uri: Uri
     match asked_for(&overview, &uri).filter(|row| Can::of(row).cancel) {
         None => Ok(see_other("/billing")),
         Some(row) => {
-            let frame = Frame::new(&app, "Cancel", Here::Billing, Some(visitor.person(&app).await?));
+            let frame = Frame::new(&app, "Cancel", Here::Billing, Some(Person::of(&actor)));
             page(&CancelPage::of(frame, row, &app.engine.catalog(), app.engine.now()))
         }
     }
@@ -77,7 +77,7 @@ pub(crate) async fn pause(State(app): State<Shared>, visitor: Visitor, uri: Uri)
     match asked_for(&overview, &uri).filter(|row| Can::of(row).pause) {
         None => Ok(see_other("/billing")),
         Some(row) => {
-            let frame = Frame::new(&app, "Pause", Here::Billing, Some(visitor.person(&app).await?));
+            let frame = Frame::new(&app, "Pause", Here::Billing, Some(Person::of(&actor)));
             page(&PausePage::of(frame, row, &app.engine.catalog(), app.engine.now()))
         }
     }

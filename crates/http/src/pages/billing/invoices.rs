@@ -13,7 +13,7 @@ use tollkeeper::{
 use crate::{
     asked::look,
     pages::{
-        frame::{Frame, Here, Visitor, with_query},
+        frame::{Frame, Here, Person, Visitor, with_query},
         page, words,
     },
     problem::Problem,
@@ -46,10 +46,10 @@ pub(crate) struct Row {
 /// `GET /billing/invoices`
 pub(crate) async fn show(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let asked = look(&app, &visitor.caller, &uri, Action::List).await?;
+    let frame = Frame::new(&app, "Invoices", Here::Billing, Some(Person::of(&asked.actor)));
     let place = query::page(&uri)?;
     let first = place.is_none();
     let invoices = asked.act(|engine, actor| async move { engine.invoices(&actor, place.as_deref()).await }).await?;
-    let frame = Frame::new(&app, "Invoices", Here::Billing, Some(visitor.person(&app).await?));
     page(&InvoicesPage::of(frame, &invoices, first))
 }
 

@@ -20,7 +20,7 @@ use tollkeeper_core::{
 };
 
 use super::{
-    frame::{Frame, Here, Visitor, with_query},
+    frame::{Frame, Here, Person, Visitor, with_query},
     page, words,
 };
 use crate::{problem::Problem, query, router::Shared};
@@ -100,7 +100,7 @@ pub(crate) struct Seats {
 pub(crate) async fn show(State(app): State<Shared>, visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let actor = visitor.authorize(&app, Action::List).await?;
     let overview = app.engine.overview(&actor).await?;
-    let frame = Frame::new(&app, "Billing", Here::Billing, Some(visitor.person(&app).await?));
+    let frame = Frame::new(&app, "Billing", Here::Billing, Some(Person::of(&actor)));
     let roles = &app.engine.settings().billing_roles;
     let needs = (!visitor.may_change(&app)).then(|| roles.join(", "));
     page(&BillingPage::of(frame, &overview, &app.engine.catalog(), app.engine.now(), needs, news(&uri)))
