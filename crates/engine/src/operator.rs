@@ -46,14 +46,14 @@ impl Tollkeeper {
         Ok(inbox::counts(self.inner.db.read().await?.c()).await?)
     }
 
-    /// Works on one delivery again, whatever became of it; `false` when there is none, or it waits already.
+    /// Works on one delivery again and at once, whatever became of it; `false` when there is none.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub async fn replay(&self, source: &Source, id: &EventId) -> Result<bool, Error> {
-        let again = self.inner.db.write(|tx| Box::pin(inbox::replay(tx, source, id))).await?;
+        let found = self.inner.db.write(|tx| Box::pin(inbox::replay(tx, source, id))).await?;
         self.inner.wake_inbox.notify_one();
-        Ok(again)
+        Ok(found)
     }
 
     /// Works on many deliveries again; answers how many.

@@ -68,10 +68,10 @@ pub(super) async fn replay(
     }
     let replayed = match (source, event) {
         (Some(source), Some(event)) => {
-            if app.engine.delivery(&source, &event).await?.is_none() {
+            if !app.engine.replay(&source, &event).await? {
                 return Err(unknown());
             }
-            u64::from(app.engine.replay(&source, &event).await?)
+            1
         }
         (None, Some(_)) => {
             return Err(Problem::field("source", "source_required", "eventId needs the source that it is of"));
@@ -106,6 +106,6 @@ fn shown(row: &StoredDelivery) -> Value {
     })
 }
 
-fn unknown() -> Problem {
+pub(crate) fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown_delivery", "No such delivery has arrived")
 }

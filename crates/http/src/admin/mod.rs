@@ -1,6 +1,6 @@
 //! What operators do: by the operator key, or an API key with the scope `admin`.
 
-mod deliveries;
+pub(crate) mod deliveries;
 mod keys;
 mod organizations;
 mod reconcile;

@@ -169,7 +169,7 @@ async fn who_is_named_by_a_verified_e_mail_is_let_in() {
     let cookie = format!("scalekit_session={ADMIN}");
     deliver(&world, "ev_1", "Acme").await;
     let done = act(&world, &cookie, "/console/deliveries/chargebee/ev_1/replay").await;
-    assert!(done.leads_to().ends_with("?done=waits"), "{done:?}");
+    assert!(done.leads_to().ends_with("?done=replayed"), "{done:?}");
 
     let others = World::with(|_| {}, operated()).await;
     let page = look(&others, ADMIN, "/console/organizations/org_1").await.page(403);
@@ -233,9 +233,12 @@ async fn a_delivery_is_read_and_worked_on_again() {
     let done = act(&world, &cookie, &format!("{path}/replay")).await;
     assert_eq!(done.leads_to(), format!("{path}?done=replayed"));
     let page = see(&world, &cookie, done.leads_to()).await.page(200);
-    assert!(page.contains("It is worked on again") && page.contains("disabled"), "{page}");
+    assert!(page.contains("It is worked on again") && page.contains("Work on it now"), "{page}");
+    // What became of it before is told no more.
+    assert!(page.contains("Nothing yet.") && !page.contains("Why the last try failed"), "{page}");
+    // What waits is hurried.
     let again = act(&world, &cookie, &format!("{path}/replay")).await;
-    assert_eq!(again.leads_to(), format!("{path}?done=waits"));
+    assert_eq!(again.leads_to(), format!("{path}?done=replayed"));
     see(&world, &cookie, "/console/deliveries/chargebee/ev_9").await.page(404);
     assert_eq!(act(&world, &cookie, "/console/deliveries/chargebee/ev_9/replay").await.status, StatusCode::NOT_FOUND);
 }

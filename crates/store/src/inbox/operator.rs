@@ -8,7 +8,8 @@ use tollkeeper_core::{
 use super::{InboxRow, InboxState, Row};
 use crate::{C, Error, Tx, dialect, value::At};
 
-/// Makes a closed delivery pending again, with all its tries before it; `false` when it is pending or not there.
+/// Makes a delivery as it was when it came: pending, at once, with all its tries before it and nothing told of what became
+/// of it. One that waits for its next try waits no longer. `false` when there is none.
 ///
 /// # Errors
 /// Only the database's own.
@@ -18,10 +19,9 @@ pub async fn replay(tx: &mut Tx, source: &Source, id: &EventId) -> Result<bool, 
         exec,
         "
         UPDATE inbox
-        SET state = 'pending', attempts = 0, next_attempt_at = NULL
+        SET state = 'pending', attempts = 0, next_attempt_at = NULL, why = NULL, last_error = NULL
         WHERE source = $1
-          AND event_id = $2
-          AND state <> 'pending'",
+          AND event_id = $2",
         source.as_str(),
         id.as_str()
     )?;
@@ -41,7 +41,7 @@ pub struct Replay {
     pub closed: bool,
 }
 
-/// Makes closed deliveries pending again, with all their tries before them; answers how many. One statement: a wide
+/// Makes closed deliveries as they were when they came, as [`replay`] does; answers how many. One statement: a wide
 /// range holds up other writers of SQLite for as long as it takes.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ pub async fn replay_all(tx: &mut Tx, which: &Replay) -> Result<u64, Error> {
         exec,
         "
         UPDATE inbox
-        SET state = 'pending', attempts = 0, next_attempt_at = NULL
+        SET state = 'pending', attempts = 0, next_attempt_at = NULL, why = NULL, last_error = NULL
         WHERE state <> 'pending'
           AND state IN ('dead', $1, $2)
           AND received_at >= $3

@@ -40,6 +40,7 @@ async fn replay(db: &Db, which: Replay) -> (u64, String) {
     rows.reverse();
     for row in rows.iter().filter(|row| row.state == InboxState::Pending && row.event_id.as_str() != "ev_5") {
         assert_eq!((row.attempts, row.next_attempt_at), (0, None));
+        assert_eq!((&row.why, &row.last_error), (&None, &None));
     }
     (count, rows.iter().map(|row| row.state.as_str()).collect::<Vec<_>>().join(" "))
 }

@@ -110,7 +110,9 @@ fn delivery(object: Schema) -> Schema {
 
 fn replay() -> Schema {
     open_object()
-        .says("Which deliveries: one, by `source` and `eventId`, or those that were given up.")
+        .says(
+            "Which deliveries: one, by `source` and `eventId`, also one that waits for its next try, or those that were given up.",
+        )
         .may_have("source", text().up_to(NAME))
         .may_have("eventId", text().up_to(NAME))
         .may_have("from", moment())

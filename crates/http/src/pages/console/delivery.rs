@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
-use http::{StatusCode, Uri};
+use http::Uri;
 use tollkeeper::{
     DeliveryFilter, DeliveryState, StoredDelivery,
     ids::{EventId, Source},
@@ -14,9 +14,9 @@ use tollkeeper::{
 
 use super::{Frame, News, Operator, Place, delivery_at, diff, organization_at, stamp};
 use crate::{
-    admin::both_named,
+    admin::{both_named, deliveries::unknown},
     landing::see_other,
-    pages::{frame::with_query, page},
+    pages::{frame::with_query, page, words},
     problem::Problem,
     query,
     router::Shared,
@@ -38,7 +38,8 @@ pub(crate) struct Row {
     pub(crate) state: &'static str,
     pub(crate) tone: &'static str,
     pub(crate) is_pending: bool,
-    pub(crate) why: Option<String>,
+    /// What became of it.
+    pub(crate) fate: String,
     pub(crate) error: Option<String>,
     pub(crate) attempts: i64,
     pub(crate) seen: i64,
@@ -61,13 +62,22 @@ impl From<&StoredDelivery> for Row {
                 DeliveryState::Pending | DeliveryState::Ignored => "",
             },
             is_pending: row.state == DeliveryState::Pending,
-            why: row.why.clone(),
-            // What went well in the end has an older failure that nobody needs to mend.
-            error: row.last_error.clone().filter(|_| row.state != DeliveryState::Done),
+            fate: match (row.state, &row.why) {
+                (_, Some(why)) => why.clone(),
+                (DeliveryState::Pending, None) => "Nothing yet.".to_owned(),
+                (DeliveryState::Dead, None) => format!("It was given up after {}.", tries(row.attempts)),
+                (DeliveryState::Done | DeliveryState::Ignored, None) => "It was settled.".to_owned(),
+            },
+            // What is settled has an older failure that nobody needs to mend.
+            error: row.last_error.clone().filter(|_| matches!(row.state, DeliveryState::Pending | DeliveryState::Dead)),
             attempts: row.attempts,
             seen: row.seen,
         }
     }
+}
+
+fn tries(attempts: i64) -> String {
+    words::count(attempts.unsigned_abs(), "try", "tries")
 }
 
 /// `/console/deliveries`
@@ -187,7 +197,6 @@ pub(crate) async fn show(
 fn news(word: &str) -> Option<News> {
     let (tone, sentence) = match word {
         "replayed" => ("good", "It is worked on again. Look again in a moment for what became of it."),
-        "waits" => ("info", "It waits to be worked on already: nothing was changed."),
         _ => return None,
     };
     Some(News { tone, sentence: sentence.to_owned() })
@@ -201,16 +210,10 @@ pub(crate) async fn replay(
 ) -> Result<Response, Problem> {
     let (source, event) = both_named(ids)?;
     let (source, event) = (Source::from(source), EventId::from(event));
-    if app.engine.delivery(&source, &event).await?.is_none() {
+    if !app.engine.replay(&source, &event).await? {
         return Err(unknown());
     }
-    let done = app.engine.replay(&source, &event).await?;
     let by = operator.name();
-    tracing::info!(by, %source, event.id = %event, done, "{by} asked for the delivery {event} to be worked on again");
-    let page = delivery_at(source.as_str(), event.as_str());
-    Ok(see_other(&with_query(&page, &[("done", if done { "replayed" } else { "waits" })])))
-}
-
-fn unknown() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown_delivery", "No such delivery has arrived")
+    tracing::info!(by, %source, event.id = %event, "{by} asked for the delivery {event} to be worked on again");
+    Ok(see_other(&with_query(&delivery_at(source.as_str(), event.as_str()), &[("done", "replayed")])))
 }

@@ -51,7 +51,8 @@ fn delivery(number: i64, state: DeliveryState) -> StoredDelivery {
             .to_string()
             .into(),
         state,
-        why: (!matches!(state, DeliveryState::Pending)).then(|| "the subscription tks_1 is active now".into()),
+        why: matches!(state, DeliveryState::Done | DeliveryState::Ignored)
+            .then(|| "the subscription tks_1 is active now".into()),
         attempts: i64::from(failed),
         next_attempt_at: (state == DeliveryState::Pending && failed).then(|| machine(60)),
         last_error: failed.then(|| "the provider did not answer: 503".into()),
@@ -298,6 +299,15 @@ fn a_story_is_told_in_words() {
     }
     assert!(page("home, many").contains("These are the first 25"));
     assert!(page("organization, empty").contains("Without a name"));
-    assert!(page("delivery, dead").contains("The last failure"));
-    assert!(page("delivery, pending").contains("disabled"));
+    let fate = |name: &str| {
+        let page = page(name);
+        let told = page.split("What became of it</dt><dd>").nth(1).unwrap();
+        (told.split("</dd>").next().unwrap().to_owned(), page.contains("503"), page.contains("Work on it now"))
+    };
+    assert_eq!(fate("delivery, pending"), ("Nothing yet.".into(), false, true));
+    assert_eq!(fate("delivery, dead"), ("It was given up after 1 try.".into(), true, false));
+    // What failed before it was settled is no news.
+    for settled in ["delivery, done", "delivery, ignored"] {
+        assert_eq!(fate(settled), ("the subscription tks_1 is active now".into(), false, false), "{settled}");
+    }
 }
