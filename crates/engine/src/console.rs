@@ -27,6 +27,7 @@ use tollkeeper_store::{
 use crate::{
     Error, Key, SessionCookie, Tollkeeper,
     keys::{Hash, hash_of},
+    seats,
 };
 
 /// How long somebody who showed a key is let in without showing it again: a working day.
@@ -34,7 +35,7 @@ const LASTS: Duration = Duration::from_secs(8 * 60 * 60);
 /// No cookie of ours is longer.
 const LONGEST_COOKIE: usize = 512;
 /// Decisions, deliveries and differences of one look at an organization, and the members that are counted.
-const DECISIONS: i64 = 25;
+const DECISIONS: usize = 25;
 const DELIVERIES: i64 = 25;
 const DIFFERENCES: i64 = 20;
 const MEMBERS: usize = 500;
@@ -50,6 +51,8 @@ pub struct Story {
     pub members: Vec<Member>,
     /// Whether there are more.
     pub more_members: bool,
+    /// How many seats there are; `None` without a limit.
+    pub seats: Option<u64>,
     /// What was decided about it, the newest first.
     pub history: Vec<HistoryRow>,
     /// Who sent the deliveries that caused these.
@@ -170,8 +173,13 @@ impl Tollkeeper {
         let mut members = member::first(connection.c(), id, MEMBERS as i64 + 1).await?;
         let more_members = members.len() > MEMBERS;
         members.truncate(MEMBERS);
+        let live: Vec<_> = account.subscriptions.iter().filter(|row| row.status.is_live()).cloned().collect();
+        let seats = seats::limit(&self.catalog(), &live);
         let before = before.unwrap_or(i64::MAX);
-        let history = history::newest(connection.c(), id, before, DECISIONS).await?;
+        // One more tells whether there are older ones.
+        let mut history = history::newest(connection.c(), id, before, DECISIONS as i64 + 1).await?;
+        let has_older = history.len() > DECISIONS;
+        history.truncate(DECISIONS);
         let (newest, oldest) = (history.first().map(|row| row.seq), history.last().map(|row| row.seq));
         let owed = match (oldest, newest) {
             (Some(first), Some(last)) => outbox::between(connection.c(), id, first, last).await?,
@@ -180,10 +188,10 @@ impl Tollkeeper {
         let events: Vec<&str> =
             history.iter().filter(|row| row.cause.kind == CauseKind::Inbox).map(|row| row.cause.id.as_str()).collect();
         let senders = inbox::senders(connection.c(), &events).await?;
-        let older = oldest.filter(|_| history.len() as i64 == DECISIONS);
+        let older = oldest.filter(|_| has_older);
         let deliveries = self.deliveries_of(connection.c(), &account).await?;
         let drift = drift::list(connection.c(), Some(id), DIFFERENCES).await?;
-        Ok(Story { account, members, more_members, history, senders, older, owed, deliveries, drift })
+        Ok(Story { account, members, more_members, seats, history, senders, older, owed, deliveries, drift })
     }
 
     /// The newest deliveries about an organization, its customers and its subscriptions.

@@ -62,7 +62,7 @@ fn holder(member: Member) -> Option<SeatHolder> {
 
 /// The seats of what is live, else of the default plan. Of several product lines the one with most counts: a person who
 /// has a seat in any of them belongs here.
-fn limit(catalog: &Catalog, live: &[Subscription]) -> Option<u64> {
+pub(crate) fn limit(catalog: &Catalog, live: &[Subscription]) -> Option<u64> {
     if live.is_empty() {
         return catalog.default_plan().and_then(|plan| plan.seats);
     }

@@ -254,7 +254,11 @@ async fn deliveries_are_shown_page_by_page() {
     let older = first.split("href=\"").find(|rest| rest.contains("before=")).unwrap();
     let older = older.split('"').next().unwrap().replace("&#38;", "&");
     assert!(older.starts_with("/console/deliveries?source=chargebee&before="), "{older}");
-    see(&world, &cookie, &older).await.page(200);
+    let second = see(&world, &cookie, &older).await.page(200);
+    assert!(
+        second.contains("href=\"/console/deliveries?source=chargebee\">Newest"),
+        "{second}"
+    );
     see(&world, &cookie, "/console/deliveries?before=yesterday").await.page(400);
     assert!(
         see(&world, &cookie, "/console/deliveries?subject=nobody").await.page(200).contains("No delivery is like that")
@@ -288,6 +292,7 @@ async fn an_organization_is_found_and_tells_its_story() {
         "<ins>active</ins>",
         "subscription.completed",
         "operator: key operator",
+        "Its subscription renews.",
         &row,
     ] {
         assert!(page.contains(told), "{told}: {page}");
@@ -300,6 +305,26 @@ async fn an_organization_is_found_and_tells_its_story() {
     let page = see(&world, &cookie, done.leads_to()).await.page(200);
     assert!(page.contains("role=\"status\""), "{page}");
     assert_eq!(act(&world, &cookie, "/console/organizations/org_9/refresh").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn older_decisions_are_offered_where_there_are_some() {
+    let (world, cookie) = opened().await;
+    let rename = async |number: i32| {
+        let name = json!({ "displayName": format!("Acme {number}") }).to_string();
+        world.operate("PUT", "/admin/api/organizations/org_1", &name).await;
+    };
+    for number in 1..=25 {
+        rename(number).await;
+    }
+    let page = see(&world, &cookie, "/console/organizations/org_1").await.page(200);
+    assert_eq!((page.matches("<li id=\"decision-").count(), page.contains("Older decisions")), (25, false), "{page}");
+    rename(26).await;
+    let page = see(&world, &cookie, "/console/organizations/org_1").await.page(200);
+    assert!(page.contains("?before=2#history\">Older decisions") && !page.contains("Newest decisions"), "{page}");
+    let page = see(&world, &cookie, "/console/organizations/org_1?before=2").await.page(200);
+    assert!(page.contains("id=\"decision-1\"") && !page.contains("id=\"decision-2\""), "{page}");
+    assert!(page.contains("/org_1#history\">Newest decisions") && !page.contains("Older decisions"), "{page}");
 }
 
 #[tokio::test]

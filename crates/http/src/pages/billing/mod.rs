@@ -5,7 +5,7 @@ pub(crate) mod can;
 pub(crate) mod change;
 pub(crate) mod end;
 pub(crate) mod invoices;
-mod standing;
+pub(crate) mod standing;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
@@ -26,7 +26,7 @@ use super::{
 use crate::{problem::Problem, query, router::Shared};
 
 use can::Can;
-use standing::{Remedy, Standing, standing};
+use standing::{Remedy, Standing, scheduled, standing};
 
 /// `/billing`
 #[derive(Template)]
@@ -184,7 +184,7 @@ impl Desk<'_> {
             standing: standing(row, self.catalog, self.now),
             facts: self.facts(row),
             seats: self.seats(row),
-            scheduled: self.scheduled(row),
+            scheduled: scheduled(row, self.catalog),
             can: if self.may_change { Can::of(row) } else { Can::default() },
             change_href: href("/billing/change"),
             cancel_href: href("/billing/cancel"),
@@ -256,19 +256,6 @@ impl Desk<'_> {
         let limit = seat_limit(self.catalog, row)?;
         let used = self.overview.holders as u64;
         row.status.is_live().then_some(Seats { used, limit, over: used > limit })
-    }
-
-    fn scheduled(self, row: &Subscription) -> Option<String> {
-        let change = row.scheduled.as_ref()?;
-        let seats = change.seats.and_then(|seats| u64::try_from(seats).ok());
-        let seats = seats.map(|seats| words::count(seats, "seat", "seats"));
-        let plan = change.plan.as_ref().filter(|plan| row.plan.as_ref() != Some(plan));
-        let what = match (plan.map(|plan| words::plan_title(self.catalog, Some(plan))), seats) {
-            (Some(plan), Some(seats)) => format!("{plan} with {seats}"),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => "another plan".to_owned(),
-        };
-        Some(format!("From {} on: {what}.", words::date(change.at)))
     }
 }
 

@@ -89,7 +89,8 @@ pub(crate) fn standing(row: &Subscription, catalog: &Catalog, now: Timestamp) ->
     standing
 }
 
-fn by_status(row: &Subscription, catalog: &Catalog, now: Timestamp, title: &str) -> Standing {
+/// The same without what the row says beside its status.
+pub(crate) fn by_status(row: &Subscription, catalog: &Catalog, now: Timestamp, title: &str) -> Standing {
     let calm = |badge, sentence: String| Standing {
         tone: Tone::Calm,
         badge,
@@ -149,6 +150,20 @@ fn by_status(row: &Subscription, catalog: &Catalog, now: Timestamp, title: &str)
         ),
         Status::Expired => calm("Not finished", "The checkout was not finished. Nothing was charged.".to_owned()),
     }
+}
+
+/// What a change that waits leads to, and when.
+pub(crate) fn scheduled(row: &Subscription, catalog: &Catalog) -> Option<String> {
+    let change = row.scheduled.as_ref()?;
+    let seats = change.seats.and_then(|seats| u64::try_from(seats).ok());
+    let seats = seats.map(|seats| words::count(seats, "seat", "seats"));
+    let plan = change.plan.as_ref().filter(|plan| row.plan.as_ref() != Some(plan));
+    let what = match (plan.map(|plan| words::plan_title(catalog, Some(plan))), seats) {
+        (Some(plan), Some(seats)) => format!("{plan} with {seats}"),
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => "another plan".to_owned(),
+    };
+    Some(format!("From {} on: {what}.", words::date(change.at)))
 }
 
 fn future(

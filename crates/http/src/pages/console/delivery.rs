@@ -93,6 +93,8 @@ pub(crate) struct DeliveriesPage {
     pub(crate) is_filtered: bool,
     pub(crate) deliveries: Vec<Row>,
     pub(crate) older: Option<String>,
+    /// Where the newest are, when these are older ones.
+    pub(crate) newest: Option<String>,
 }
 
 impl DeliveriesPage {
@@ -101,10 +103,11 @@ impl DeliveriesPage {
         let source = filter.source.as_ref().map(ToString::to_string).unwrap_or_default();
         let subject = filter.subject.clone().unwrap_or_default();
         let last = rows.get(SHOWN - 1).filter(|_| rows.len() > SHOWN);
+        let own = [("state", &*state), ("source", &*source), ("subject", &*subject)];
+        let newest = filter.before.map(|_| with_query("/console/deliveries", &own));
         let older = last.map(|last| {
             let before = last.received_at.to_string();
-            let pairs = [("state", &*state), ("source", &*source), ("subject", &*subject), ("before", &*before)];
-            with_query("/console/deliveries", &pairs)
+            with_query("/console/deliveries", &[&own[..], &[("before", &*before)]].concat())
         });
         Self {
             frame,
@@ -116,6 +119,7 @@ impl DeliveriesPage {
             subject,
             deliveries: rows.iter().take(SHOWN).map(Row::from).collect(),
             older,
+            newest,
         }
     }
 }

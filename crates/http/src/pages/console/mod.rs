@@ -6,6 +6,7 @@ pub(crate) mod login;
 mod operator;
 pub(crate) mod organization;
 pub(crate) mod organizations;
+pub(crate) mod standing;
 
 use axum::routing::{get, post};
 use jiff::tz::TimeZone;

@@ -12,12 +12,10 @@ use tokio::time::{Duration, timeout};
 use tollkeeper::{
     Catalog, DecisionMade, Drift, Extent, OwedEffect, OwedState, Report, Story,
     ids::{EventId, OrganizationId, Source},
-    subscription::Subscription,
 };
 use tollkeeper_core::{
     member::Member,
     organization::Organization,
-    status::Status,
     time::{MachineTime, Timestamp},
 };
 
@@ -25,6 +23,7 @@ use super::{
     Frame, News, Operator, Place, delivery, delivery_at,
     diff::{self, Change},
     organization_at, organizations, stamp,
+    standing::{Now, SubscriptionCard},
 };
 use crate::{
     admin::named,
@@ -53,9 +52,14 @@ pub(crate) struct OrganizationPage {
     pub(crate) facts: Vec<Fact>,
     pub(crate) members: Vec<MemberRow>,
     pub(crate) members_hidden: Option<String>,
-    pub(crate) subscriptions: Vec<SubscriptionRow>,
+    pub(crate) now: Now,
+    pub(crate) subscriptions: Vec<SubscriptionCard>,
+    /// Those that are over.
+    pub(crate) past: Vec<SubscriptionCard>,
     pub(crate) history: Vec<DecisionRow>,
     pub(crate) older: Option<String>,
+    /// Where the newest decisions are, when these are older ones.
+    pub(crate) newest: Option<String>,
     pub(crate) deliveries: Vec<delivery::Row>,
     pub(crate) drift: Vec<DriftRow>,
 }
@@ -70,20 +74,6 @@ pub(crate) struct Fact {
 pub(crate) struct MemberRow {
     pub(crate) name: String,
     pub(crate) is_active: bool,
-}
-
-pub(crate) struct SubscriptionRow {
-    pub(crate) id: String,
-    pub(crate) plan: String,
-    pub(crate) price: Option<String>,
-    pub(crate) group: Option<String>,
-    pub(crate) status: &'static str,
-    pub(crate) tone: &'static str,
-    pub(crate) provider: String,
-    pub(crate) provider_status: Option<String>,
-    pub(crate) provider_id: Option<String>,
-    pub(crate) seats: Option<i64>,
-    pub(crate) dates: Vec<Fact>,
 }
 
 pub(crate) struct DecisionRow {
@@ -123,11 +113,11 @@ fn at(instant: Timestamp) -> String {
 }
 
 impl Fact {
-    fn said(name: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn said(name: &'static str, value: impl Into<String>) -> Self {
         Self { name, value: value.into(), is_code: false }
     }
 
-    fn code(name: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn code(name: &'static str, value: impl Into<String>) -> Self {
         Self { is_code: true, ..Self::said(name, value) }
     }
 }
@@ -169,50 +159,6 @@ fn facts(story: &Story) -> Vec<Fact> {
 impl From<&Member> for MemberRow {
     fn from(member: &Member) -> Self {
         Self { name: member.holder.clone(), is_active: member.active() }
-    }
-}
-
-impl SubscriptionRow {
-    fn of(row: &Subscription, catalog: &Catalog) -> Self {
-        let dates = [
-            ("period from", row.period_start),
-            ("period until", row.period_end),
-            ("trial until", row.trial_end),
-            ("change at", row.scheduled.as_ref().map(|change| change.at)),
-            ("pauses at", row.pause_at),
-            ("past due since", row.dues.as_ref().map(|dues| dues.since)),
-            ("grace until", row.grace_until),
-            ("cancelled", row.cancelled_at),
-            ("ends at", row.cancel_at),
-            ("ended", row.ended_at),
-            ("checkout until", row.checkout.as_ref().map(|checkout| checkout.expires_at)),
-        ];
-        let is_over = matches!(row.status, Status::Cancelled | Status::Expired);
-        Self {
-            id: row.id.to_string(),
-            plan: match (&row.plan, &row.price_id) {
-                (None, None) => "Nothing bought yet".to_owned(),
-                (plan, _) => words::plan_title(catalog, plan.as_ref()),
-            },
-            price: row.price_id.as_ref().map(ToString::to_string),
-            group: Some(row.plan_group.clone()).filter(|group| group != "default"),
-            status: row.status.as_str(),
-            tone: match row.status {
-                Status::Active | Status::InTrial => "good",
-                Status::NonRenewing | Status::PastDue | Status::Incomplete | Status::Paused => "warn",
-                Status::Unpaid => "bad",
-                Status::Future | Status::Cancelled | Status::Expired => "",
-            },
-            provider: row.provider.to_string(),
-            provider_status: row.provider_status.clone(),
-            provider_id: row.provider_subscription_id.as_ref().map(ToString::to_string),
-            seats: row.seats,
-            dates: dates
-                .into_iter()
-                .filter(|(name, _)| !(is_over && *name == "checkout until"))
-                .filter_map(|(name, instant)| Some(Fact::said(name, at(instant?))))
-                .collect(),
-        }
     }
 }
 
@@ -276,13 +222,16 @@ impl From<&Drift> for DriftRow {
 }
 
 impl OrganizationPage {
-    pub(crate) fn of(frame: Frame, story: &Story, catalog: &Catalog, news: Option<News>) -> Self {
+    pub(crate) fn of(frame: Frame, story: &Story, catalog: &Catalog, now: Timestamp, news: Option<News>) -> Self {
         let organization = &story.account.organization;
         let href = organization_at(organization.id.as_str());
         let mut effects: HashMap<i64, Vec<EffectRow>> = HashMap::new();
         for row in &story.owed {
             effects.entry(row.seq).or_default().push(row.into());
         }
+        // What began last is asked about most.
+        let rows = story.account.subscriptions.iter().rev().map(|row| SubscriptionCard::of(row, catalog, now));
+        let (past, subscriptions) = rows.partition(|card| card.is_over);
         let hidden = story.members.len().saturating_sub(MEMBERS);
         Self {
             frame,
@@ -294,19 +243,15 @@ impl OrganizationPage {
             members: story.members.iter().take(MEMBERS).map(MemberRow::from).collect(),
             members_hidden: (hidden > 0)
                 .then(|| format!("And {hidden}{} more.", if story.more_members { "+" } else { "" })),
-            // What began last is asked about most.
-            subscriptions: story
-                .account
-                .subscriptions
-                .iter()
-                .rev()
-                .map(|row| SubscriptionRow::of(row, catalog))
-                .collect(),
+            now: Now::of(story, catalog, now),
+            subscriptions,
+            past,
             history: story
                 .history
                 .iter()
                 .map(|row| DecisionRow::of(row, &story.senders, effects.remove(&row.seq).unwrap_or_default()))
                 .collect(),
+            newest: None,
             older: story.older.map(|seq| format!("{href}?before={seq}#history")),
             deliveries: story.deliveries.iter().map(delivery::Row::from).collect(),
             drift: story.drift.iter().map(DriftRow::from).collect(),
@@ -323,11 +268,15 @@ pub(crate) async fn show(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let id = OrganizationId::from(named(id)?);
-    let before = query::value(&uri, "before").and_then(|said| said.parse().ok());
+    let before: Option<i64> = query::value(&uri, "before").and_then(|said| said.parse().ok());
     let story = app.engine.story(&id, before).await?;
     let title = organizations::shown_name(&story.account.organization);
     let frame = Frame::new(&app, title, Place::Organizations, &operator);
-    page(&OrganizationPage::of(frame, &story, &app.engine.catalog(), news(&uri)))
+    let newest = before.map(|_| format!("{}#history", organization_at(id.as_str())));
+    page(&OrganizationPage {
+        newest,
+        ..OrganizationPage::of(frame, &story, &app.engine.catalog(), app.engine.now(), news(&uri))
+    })
 }
 
 /// `POST /console/organizations/{id}/refresh`: compares it with what the providers hold, and mends what differs.

@@ -8,13 +8,14 @@ use tollkeeper_core::{
     effect::{Effect, EffectKind},
     member::{Member, MemberIdentity},
     status::Status,
+    subscription::OwedChange,
     time::{MachineTime, Timestamp},
 };
 use tollkeeper_store::{Cause, CauseKind, drift::DriftClass};
 
 use super::{
     look,
-    samples::{HOSTILE, catalog, overview, running},
+    samples::{HOSTILE, catalog, now, overview, running, states},
 };
 use crate::pages::console::{
     Frame, News, Place, Who,
@@ -128,6 +129,7 @@ fn story() -> Story {
         account,
         members: (0..70).map(member).collect(),
         more_members: true,
+        seats: Some(25),
         history: vec![
             decision(9, Some(Status::PastDue), Some(Status::Active)),
             decision(8, None, Some(Status::PastDue)),
@@ -228,11 +230,22 @@ pub(super) fn all() -> Vec<(String, String)> {
     add("home, many", home("o", &vec![organization; 26], &[]));
 
     let catalog = catalog();
-    let page =
-        |story: &Story, news| OrganizationPage::of(frame("Acme", Place::Organizations), story, &catalog, news).render();
+    let page = |story: &Story, news| {
+        OrganizationPage::of(frame("Acme", Place::Organizations), story, &catalog, now(), news).render()
+    };
     add("organization", page(&story(), news()));
     add("organization, empty", page(&empty(), None));
     add("organization, hostile", page(&hostile(), None));
+    for (name, overview) in states() {
+        let mut account = overview.account;
+        account.organization.id = "o-17".into();
+        add(&format!("organization, {name}"), page(&Story { account, ..empty() }, None));
+    }
+    let mut owing = empty();
+    owing.account.subscriptions = vec![running(Status::Active)];
+    owing.account.subscriptions[0].owed_change =
+        Some(OwedChange { now: Vec::new(), then: Vec::new(), look_at: at(600) });
+    add("organization, owing", page(&owing, None));
 
     let list = |filter: &DeliveryFilter, rows: &[StoredDelivery]| {
         let sources = ["scalekit".into(), "chargebee".into()];
@@ -274,6 +287,49 @@ fn what_others_wrote_is_only_text_in_the_console() {
         seen += page.matches("&#60;img").count();
     }
     assert!(seen > 40, "hostile words are shown, and harmless: {seen}");
+}
+
+#[test]
+fn what_it_has_now_is_told_with_its_reason() {
+    let pages = all();
+    let text = |name: &str| {
+        let page = &pages.iter().find(|(own, _)| own == &format!("console: organization, {name}")).unwrap().1;
+        let inner = page.split("What it has now").nth(1).unwrap().split("id=\"history\"").next().unwrap();
+        let mut text = String::new();
+        for piece in inner.split('<') {
+            text.push_str(piece.split_once('>').map_or(piece, |(_, rest)| rest));
+            text.push(' ');
+        }
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (state, told) in [
+        ("nothing", "Free open Nothing is paid for: everybody without a live subscription has this plan. default_plan"),
+        ("nothing", "3 projects"),
+        ("active", "Growth open Its subscription renews. active · tks_1"),
+        ("active", "100,000 API calls each period"),
+        ("active", "Growth × 25 growth-monthly-USD $49.00"),
+        ("trial", "Growth open It is in its trial. in_trial"),
+        ("trial that ends", "It is in its trial. Until 2026-03-24 00:00:00, in 12 days."),
+        ("non_renewing", "It was cancelled, and stays open until its end. Until 2026-04-01 00:00:00, in 20 days."),
+        ("past_due in grace", "A payment failed, and the grace lasts. Until 2026-04-01 00:00:00, in 20 days."),
+        ("past_due, closed", "Nothing closed A payment failed, and the grace is over. past_due · tks_1"),
+        ("unpaid", "Nothing closed An invoice is unpaid, and the provider has stopped asking. unpaid"),
+        ("paused", "Nothing closed It is paused. paused"),
+        ("paused", "No feature is open."),
+        ("cancelled", "Free open"),
+        ("plan unknown", "Its price is not in the catalog: it opens no feature."),
+        ("scheduled", "From 1 April 2026 on: Starter with 3 seats."),
+        ("scheduled", "Extra projects × 2 extra-projects $10.00"),
+        ("twice", "A duplicate: it was paid although there was this one already: tks_1"),
+        ("several groups", "support"),
+        ("active, collection paused", "Somebody paused the collection of its invoices at the provider"),
+        ("owing", "The second half of a change is still owed to the provider; it is looked at by 2026-03-12 14:15:00"),
+        ("active", "0 of 25 seats held"),
+    ] {
+        let text = text(state);
+        assert!(text.contains(told), "{state}: {told}\n{text}");
+    }
+    assert!(text("empty").contains("Nothing closed It was deleted. organization_deleted"));
 }
 
 #[test]
