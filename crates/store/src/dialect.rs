@@ -452,3 +452,22 @@ pub(crate) async fn tell(c: C<'_>, channel: Channel, payload: &str) -> Result<()
     }
     Ok(())
 }
+
+/// How the engine goes about a statement, whatever values it has; `types` are values of the right types, for Postgres.
+#[cfg(test)]
+pub(crate) async fn plan(url: &str, statement: &str, types: &str) -> String {
+    use sqlx::{AssertSqlSafe, PgConnection, Row as _, SqliteConnection};
+
+    let column = |rows: Vec<String>| rows.join("\n");
+    if url.starts_with("sqlite") {
+        let mut connection = SqliteConnection::connect(url).await.unwrap();
+        let rows = connection.fetch_all(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).await.unwrap();
+        return column(rows.iter().map(|row| row.get("detail")).collect());
+    }
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    connection.execute(SESSION).await.unwrap();
+    connection.execute(AssertSqlSafe(format!("PREPARE asked AS {statement}"))).await.unwrap();
+    let values = if types.is_empty() { String::new() } else { format!("({types})") };
+    let rows = connection.fetch_all(AssertSqlSafe(format!("EXPLAIN EXECUTE asked{values}"))).await.unwrap();
+    column(rows.iter().map(|row| row.get(0)).collect())
+}

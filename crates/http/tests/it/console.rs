@@ -255,10 +255,7 @@ async fn deliveries_are_shown_page_by_page() {
     let older = older.split('"').next().unwrap().replace("&#38;", "&");
     assert!(older.starts_with("/console/deliveries?source=chargebee&before="), "{older}");
     let second = see(&world, &cookie, &older).await.page(200);
-    assert!(
-        second.contains("href=\"/console/deliveries?source=chargebee\">Newest"),
-        "{second}"
-    );
+    assert!(second.contains("href=\"/console/deliveries?source=chargebee\">Newest"), "{second}");
     see(&world, &cookie, "/console/deliveries?before=yesterday").await.page(400);
     assert!(
         see(&world, &cookie, "/console/deliveries?subject=nobody").await.page(200).contains("No delivery is like that")

@@ -172,6 +172,7 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_pending ON inbox (source, subject, received_at, next_attempt_at, state) WHERE state = 'pending';
 CREATE INDEX inbox_received ON inbox (received_at);
 CREATE INDEX inbox_closed ON inbox (state, received_at, source) WHERE state <> 'pending';
+CREATE INDEX inbox_from ON inbox (source, state, received_at) WHERE state <> 'pending';
 -- Not of what waits: whoever delivers waits for the indexes of that.
 CREATE INDEX inbox_about ON inbox (subject, received_at) WHERE state <> 'pending';
 

@@ -1,12 +1,17 @@
 //! What a person does with the inbox: look, count, and have things worked on again.
 
+use std::collections::BTreeMap;
+
 use tollkeeper_core::{
     ids::{EventId, Source},
     time::MachineTime,
 };
 
 use super::{InboxRow, InboxState, Row};
-use crate::{C, Error, Tx, dialect, value::At};
+use crate::{
+    C, Error, Tx, dialect,
+    value::{At, instant},
+};
 
 /// Makes a delivery as it was when it came: pending, at once, with all its tries before it and nothing told of what became
 /// of it. One that waits for its next try waits no longer. `false` when there is none.
@@ -99,6 +104,39 @@ pub struct Filter {
     pub before: Option<MachineTime>,
 }
 
+/// A statement for each index, so that the few that are wanted among millions are found without reading the others: `$1` is
+/// the state, `$3` the source, `$4` the subject. No engine has figures about the inbox that it could choose by, and each
+/// likes an index that spares it sorting: inside of `COALESCE` a column takes part in no such choice.
+macro_rules! newest_where {
+    ($condition:literal, $received_at:literal) => {
+        concat!(
+            "
+            SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, substr(body, 1, 0) AS body, state, why, attempts, next_attempt_at, last_error
+            FROM inbox
+            WHERE ", $condition, "
+              AND ", $received_at, " < $2
+            ORDER BY ", $received_at, " DESC, source, event_id
+            LIMIT $5 + 0"
+        )
+    };
+}
+/// By `inbox_received`.
+const ALL: &str = newest_where!("$1 = '' AND $3 = '' AND $4 = ''", "received_at");
+/// By `inbox_pending`, all of it: few wait, or somebody wants to know about them.
+const WAITING: &str = newest_where!(
+    "state = 'pending' AND $1 = state AND ($3 = '' OR source = $3) AND ($4 = '' OR subject = $4)",
+    "COALESCE(received_at, $2)"
+);
+/// By `inbox_closed`.
+const CLOSED: &str = newest_where!("state <> 'pending' AND state = $1 AND $3 = '' AND $4 = ''", "received_at");
+/// By `inbox_from`.
+const FROM: &str = newest_where!("state <> 'pending' AND state = $1 AND source = $3 AND $4 = ''", "received_at");
+/// By `inbox_about`.
+const ABOUT: &str = newest_where!(
+    "state <> 'pending' AND COALESCE(state, '') = $1 AND ($3 = '' OR source = $3) AND subject = $4",
+    "received_at"
+);
+
 /// Reads at most `limit` deliveries, the newest first, without their bodies.
 ///
 /// # Errors
@@ -107,49 +145,22 @@ pub async fn list(mut c: C<'_>, filter: &Filter, limit: i64) -> Result<Vec<Inbox
     let before = At(filter.before.unwrap_or(MachineTime::from_micros(i64::MAX)));
     let source = filter.source.as_ref().map_or("", Source::as_str);
     let subject = filter.subject.as_deref().unwrap_or_default();
-    let state = filter.state.map_or("", InboxState::as_str);
-    // One statement for each index, so that the few dead ones among millions are found without reading the others.
-    macro_rules! select {
-        ($condition:literal) => {
-            sql!(
-                c.again(),
-                all Row,
-                concat!(
-                    "
-                    SELECT source, event_id, event_type, subject, occurred_at, received_at, seen, substr(body, 1, 0) AS body, state, why, attempts, next_attempt_at, last_error
-                    FROM inbox
-                    WHERE ", $condition, "
-                      AND received_at < $2
-                      AND ($3 = '' OR source = $3)
-                      AND ($4 = '' OR subject = $4)
-                    ORDER BY received_at DESC, source, event_id
-                    LIMIT $5 + 0"
-                ),
-                state,
-                before,
-                source,
-                subject,
-                limit
-            )?
-        };
-    }
-    let mut rows: Vec<Row> = match (filter.state, &filter.subject) {
-        (None, None) => select!("$1 = ''"),
-        (None, Some(_)) => select!("state <> 'pending' AND subject = $4 AND $1 = ''"),
-        (Some(InboxState::Pending), _) => select!("state = 'pending' AND $1 = 'pending'"),
-        (Some(InboxState::Done | InboxState::Ignored | InboxState::Dead), None) => {
-            select!("state <> 'pending' AND state = $1")
+    let mut rows: Vec<Row> = Vec::new();
+    if (filter.state, source, subject) == (None, "", "") {
+        rows = sql!(c.again(), all Row, ALL, "", before, source, subject, limit)?;
+    } else {
+        for state in InboxState::ALL.into_iter().filter(|state| filter.state.is_none_or(|wanted| wanted == *state)) {
+            let statement = match state {
+                InboxState::Pending => WAITING,
+                _ if !subject.is_empty() => ABOUT,
+                _ if !source.is_empty() => FROM,
+                InboxState::Done | InboxState::Ignored | InboxState::Dead => CLOSED,
+            };
+            let some: Vec<Row> = sql!(c.again(), all Row, statement, state.as_str(), before, source, subject, limit)?;
+            rows.extend(some);
         }
-        (Some(InboxState::Done | InboxState::Ignored | InboxState::Dead), Some(_)) => {
-            select!("state <> 'pending' AND subject = $4 AND state = $1")
-        }
-    };
-    if (filter.state, filter.subject.is_some()) == (None, true) {
-        // The half that waits has an index of its own.
-        rows.extend(select!("state = 'pending' AND $1 = ''"));
-        return newest(rows, limit);
     }
-    rows.into_iter().map(Row::read).collect()
+    newest(rows, limit)
 }
 
 /// Reads at most `limit` deliveries received at or after `from`, the oldest first, without their bodies.
@@ -209,47 +220,60 @@ pub async fn senders(c: C<'_>, ids: &[&str]) -> Result<Vec<(EventId, Source)>, E
     Ok(rows.into_iter().map(|row| (row.event_id.into(), row.source.into())).collect())
 }
 
-/// What a person should look at: how many deliveries of a sender were given up, and how many wait after a try that failed.
+/// What a person should look at: what is not settled of one sender's deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// Who sent them.
     pub source: Source,
     /// Given up.
     pub dead: i64,
-    /// To be tried again.
+    /// To be worked on.
+    pub waiting: i64,
+    /// Of these, how many were tried or put off, and wait for their time.
     pub failing: i64,
+    /// When the first of those that wait came.
+    pub oldest: Option<MachineTime>,
 }
 
-/// Counts what was given up and what fails, by sender; one without either is not named. Looks at what waits, and at
-/// nothing that was settled.
+/// Counts what waits.
+const WAITS: &str = "
+    SELECT source, COUNT(*) AS waiting, COUNT(next_attempt_at) AS failing, MIN(received_at) AS oldest
+    FROM inbox
+    WHERE state = 'pending'
+    GROUP BY source";
+/// Counts what was given up. In the order of its index: by another one, all that was ever settled would be read.
+const GIVEN_UP: &str = "
+    SELECT source, COUNT(*) AS dead
+    FROM (
+        SELECT source
+        FROM inbox
+        WHERE state <> 'pending'
+          AND state = 'dead'
+        ORDER BY received_at DESC
+        LIMIT 100000
+    ) AS given_up
+    GROUP BY source";
+
+/// Counts what is not settled, by sender; one without any is not named. Of what was given up, the newest 100,000 count.
+/// Looks at indexes of that, and at nothing else.
 ///
 /// # Errors
 /// Only the database's own.
-pub async fn troubles(c: C<'_>) -> Result<Vec<Trouble>, Error> {
-    row! { struct Count { source: String, dead: i64, failing: i64 } }
-    let rows: Vec<Count> = sql!(
-        c,
-        all Count,
-        "
-        SELECT source, CAST(SUM(dead) AS bigint) AS dead, CAST(SUM(failing) AS bigint) AS failing
-        FROM (
-            SELECT source, COUNT(*) AS dead, 0 AS failing
-            FROM inbox
-            WHERE state <> 'pending'
-              AND state = 'dead'
-            GROUP BY source
-            UNION ALL
-            SELECT source, 0 AS dead, COUNT(*) AS failing
-            FROM inbox
-            WHERE state = 'pending'
-              AND attempts > 0
-            GROUP BY source
-        ) AS counted
-        GROUP BY source
-        ORDER BY source"
-    )?;
-    let read = |row: Count| Trouble { source: row.source.into(), dead: row.dead, failing: row.failing };
-    Ok(rows.into_iter().map(read).collect())
+pub async fn troubles(mut c: C<'_>) -> Result<Vec<Trouble>, Error> {
+    row! { struct Waiting { source: String, waiting: i64, failing: i64, oldest: Option<At<MachineTime>> } }
+    row! { struct Dead { source: String, dead: i64 } }
+    let waiting: Vec<Waiting> = sql!(c.again(), all Waiting, WAITS)?;
+    let dead: Vec<Dead> = sql!(c.again(), all Dead, GIVEN_UP)?;
+    let mut all: BTreeMap<String, Trouble> = BTreeMap::new();
+    for row in waiting {
+        let (waiting, failing, oldest) = (row.waiting, row.failing, instant(row.oldest));
+        all.insert(row.source.clone(), Trouble { source: row.source.into(), dead: 0, waiting, failing, oldest });
+    }
+    for row in dead {
+        let none = Trouble { source: row.source.as_str().into(), dead: 0, waiting: 0, failing: 0, oldest: None };
+        all.entry(row.source).or_insert(none).dead = row.dead;
+    }
+    Ok(all.into_values().collect())
 }
 
 /// How many deliveries stand where; a source and state without any is not named.
@@ -276,4 +300,29 @@ pub async fn counts(c: C<'_>) -> Result<Vec<(Source, InboxState, i64)>, Error> {
     )?;
     let read = |row: Count| Ok((row.source.into(), InboxState::read(&row.state, "a count")?, row.deliveries));
     rows.into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tollkeeper_testkit::both_engines;
+
+    use super::*;
+
+    both_engines! {
+        async fn every_list_is_read_from_an_index(db: TestDb) {
+            let some = "'', now(), '', '', 9";
+            for (statement, asks, index) in [
+                (ALL, some, "inbox_received"),
+                (WAITING, some, "inbox_pending"),
+                (CLOSED, some, "inbox_closed"),
+                (FROM, some, "inbox_from"),
+                (ABOUT, some, "inbox_about"),
+                (WAITS, "", "inbox_pending"),
+                (GIVEN_UP, "", "inbox_closed"),
+            ] {
+                let plan = dialect::plan(db.url(), statement, asks).await;
+                assert!(plan.contains(index), "{index}: {plan}");
+            }
+        }
+    }
 }

@@ -120,8 +120,37 @@ both_engines! {
         fill(&db).await;
         crate::inbox::put(db.db(), vec![delivery("ev_7", "subscription:b", 7)]).await;
         let troubles = inbox::troubles(db.db().read().await.unwrap().c()).await.unwrap();
-        let troubles: Vec<_> = troubles.iter().map(|it| (it.source.as_str(), it.dead, it.failing)).collect();
-        assert_eq!(troubles, [("chargebee", 2, 1), ("stripe", 1, 0)]);
+        let troubles: Vec<_> =
+            troubles.iter().map(|it| (it.source.as_str(), it.dead, it.waiting, it.failing, it.oldest)).collect();
+        assert_eq!(troubles, [("chargebee", 2, 2, 1, Some(sample::machine(5))), ("stripe", 1, 0, 0, None)]);
+    }
+
+    async fn each_filter_finds_the_same_as_a_look_at_every_row(db: TestDb) {
+        fill(&db).await;
+        crate::inbox::put(db.db(), vec![delivery("ev_7", "subscription:b", 7)]).await;
+        let all = inbox::list(db.db().read().await.unwrap().c(), &Filter::default(), 10).await.unwrap();
+        assert_eq!(all.len(), 7);
+        let states = [None].into_iter().chain(InboxState::ALL.map(Some));
+        for (state, source, subject, before) in states.flat_map(|state| {
+            [None, Some("chargebee"), Some("stripe")].into_iter().flat_map(move |source| {
+                let subjects = [None, Some("subscription:a"), Some("subscription:b")];
+                subjects.into_iter().flat_map(move |subject| [None, Some(5)].map(|at| (state, source, subject, at)))
+            })
+        }) {
+            let before = before.map(sample::machine);
+            let wanted: Vec<_> = all
+                .iter()
+                .filter(|row| state.is_none_or(|state| row.state == state))
+                .filter(|row| source.is_none_or(|source| row.source.as_str() == source))
+                .filter(|row| subject.is_none_or(|subject| row.subject == subject))
+                .filter(|row| before.is_none_or(|before| row.received_at < before))
+                .take(3)
+                .cloned()
+                .collect();
+            let filter = Filter { state, source: source.map(Into::into), subject: subject.map(Into::into), before };
+            let found = inbox::list(db.db().read().await.unwrap().c(), &filter, 3).await.unwrap();
+            assert_eq!(found, wanted, "{filter:?}");
+        }
     }
 
     async fn deliveries_are_counted_by_source_and_state(db: TestDb) {

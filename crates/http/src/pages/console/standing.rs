@@ -283,7 +283,7 @@ impl Line {
             title,
             price: item.item_price_id.to_string(),
             quantity: item.quantity,
-            amount: amount.zip(item.currency).map(|(amount, currency)| words::money(amount, currency)),
+            amount: amount.zip(item.currency).map(|(amount, currency)| words::money(amount, currency, &row.provider)),
         }
     }
 }

@@ -217,8 +217,8 @@ pub(super) fn all() -> Vec<(String, String)> {
     ended.id = "o-18".into();
     let hostile_organization = hostile().account.organization;
     let troubles = [
-        Trouble { source: "chargebee".into(), dead: 3, failing: 0 },
-        Trouble { source: HOSTILE.into(), dead: 0, failing: 2 },
+        Trouble { source: "chargebee".into(), dead: 3, waiting: 0, failing: 0, oldest: None },
+        Trouble { source: HOSTILE.into(), dead: 0, waiting: 5, failing: 2, oldest: Some(machine(-600)) },
     ];
     let home = |query: &str, found: &[_], troubles: &[_]| {
         OrganizationsPage::of(frame("Organizations", Place::Organizations), query.into(), found, troubles).render()
