@@ -20,7 +20,7 @@ use tollkeeper_store::{
     inbox::{self, InboxRow, Trouble},
     link::{self, LinkKind},
     member, organization,
-    outbox::{self, OutboxRow},
+    outbox::{self, OutboxRow as OwedEffect, Troubled as TroubledEffects},
     search, subscription,
 };
 
@@ -60,11 +60,22 @@ pub struct Story {
     /// The number to go on before, where there is more history.
     pub older: Option<i64>,
     /// What these decisions owed, in order.
-    pub owed: Vec<OutboxRow>,
+    pub owed: Vec<OwedEffect>,
     /// The newest deliveries about it and what belongs to it, without their bodies.
     pub deliveries: Vec<InboxRow>,
     /// The newest differences that were found.
     pub drift: Vec<Drift>,
+}
+
+/// What is not done.
+#[derive(Clone, Debug)]
+pub struct Backlog {
+    /// Of each sender's deliveries; one of whom all is settled is not named.
+    pub deliveries: Vec<Trouble>,
+    /// Of the effects.
+    pub effects: TroubledEffects,
+    /// When this was counted.
+    pub at: MachineTime,
 }
 
 impl Tollkeeper {
@@ -131,12 +142,25 @@ impl Tollkeeper {
         Ok(search::newest(self.inner.db.read().await?.c(), limit).await?)
     }
 
-    /// How many deliveries were given up and how many fail, by sender; a sender without either is not named.
+    /// Counts what is not done.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn delivery_troubles(&self) -> Result<Vec<Trouble>, Error> {
-        Ok(inbox::troubles(self.inner.db.read().await?.c()).await?)
+    pub async fn backlog(&self) -> Result<Backlog, Error> {
+        let mut connection = self.inner.db.read().await?;
+        Ok(Backlog {
+            deliveries: inbox::troubles(connection.c()).await?,
+            effects: outbox::troubled(connection.c()).await?,
+            at: self.machine_now(),
+        })
+    }
+
+    /// Effects that were given up, the newest first, then those that are tried again: at most `limit` of each.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn effects_not_told(&self, limit: i64) -> Result<Vec<OwedEffect>, Error> {
+        Ok(outbox::not_told(self.inner.db.read().await?.c(), limit).await?)
     }
 
     /// Who sends deliveries here.

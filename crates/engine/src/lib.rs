@@ -110,7 +110,7 @@ pub use change::{CancelRequest, Cancelled, PauseRequest, Preview, Restore, Updat
 pub use changes::{Changes, Heard};
 pub use checkout::Started;
 pub use choice::CreateRequest;
-pub use console::Story;
+pub use console::{Backlog, Story};
 pub use contact::ContactRequest;
 pub use error::Error;
 pub use failpoint::{PLACES, arm};
@@ -142,5 +142,5 @@ pub use tollkeeper_store::{
     drift::Drift,
     history::HistoryRow as DecisionMade,
     inbox::{Filter as DeliveryFilter, InboxRow as StoredDelivery, InboxState as DeliveryState, Replay, Trouble},
-    outbox::{OutboxRow as OwedEffect, OutboxState as OwedState},
+    outbox::{OutboxRow as OwedEffect, OutboxState as OwedState, Troubled as TroubledEffects},
 };

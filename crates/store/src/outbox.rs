@@ -375,3 +375,85 @@ pub async fn pending_count(c: C<'_>) -> Result<i64, Error> {
     )?;
     Ok(row.pending)
 }
+
+/// Counts what waits, and of that what was tried.
+const WAITS: &str = "
+    SELECT COUNT(*) AS waiting, COUNT(next_attempt_at) AS failing
+    FROM outbox
+    WHERE state = 'pending'";
+/// Counts what was given up.
+const GIVEN_UP: &str = "
+    SELECT COUNT(at) AS dead
+    FROM outbox
+    WHERE state = 'dead'";
+/// What was given up, the newest first.
+const DEAD: &str = "
+    SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
+    FROM outbox
+    WHERE state = 'dead'
+    ORDER BY at DESC
+    LIMIT $1 + 0";
+/// What was tried and is tried again.
+const FAILING: &str = "
+    SELECT organization_id, seq, kind, sink, position, at, payload, state, attempts, next_attempt_at, last_error
+    FROM outbox
+    WHERE state = 'pending'
+      AND next_attempt_at IS NOT NULL
+    ORDER BY sink, organization_id, seq, position
+    LIMIT $1 + 0";
+
+/// What a person should look at among the effects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Troubled {
+    /// Given up.
+    pub dead: i64,
+    /// To be told.
+    pub waiting: i64,
+    /// Of these, how many were tried and wait for the next try.
+    pub failing: i64,
+}
+
+/// Counts what is not delivered. Looks at indexes of that, and at nothing else.
+///
+/// # Errors
+/// Only the database's own.
+pub async fn troubled(mut c: C<'_>) -> Result<Troubled, Error> {
+    row! { struct Waiting { waiting: i64, failing: i64 } }
+    row! { struct Dead { dead: i64 } }
+    let waiting: Waiting = sql!(c.again(), one Waiting, WAITS)?;
+    let dead: Dead = sql!(c, one Dead, GIVEN_UP)?;
+    Ok(Troubled { dead: dead.dead, waiting: waiting.waiting, failing: waiting.failing })
+}
+
+/// What was given up, the newest first, then what is tried again: at most `limit` of each.
+///
+/// # Errors
+/// [`Error::Corrupt`], or the database's own.
+pub async fn not_told(mut c: C<'_>, limit: i64) -> Result<Vec<OutboxRow>, Error> {
+    let mut rows: Vec<Row> = sql!(c.again(), all Row, DEAD, limit)?;
+    let failing: Vec<Row> = sql!(c, all Row, FAILING, limit)?;
+    rows.extend(failing);
+    rows.into_iter().map(Row::read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tollkeeper_testkit::both_engines;
+
+    use super::*;
+    use crate::dialect;
+
+    both_engines! {
+        async fn what_is_not_delivered_is_read_from_an_index(db: TestDb) {
+            for (statement, asks, index) in [
+                (WAITS, "", "outbox_pending"),
+                (GIVEN_UP, "", "outbox_dead"),
+                (DEAD, "9", "outbox_dead"),
+                (FAILING, "9", "outbox_pending"),
+            ] {
+                let plan = dialect::plan(db.url(), statement, asks).await;
+                assert!(plan.contains(index), "{index}: {plan}");
+            }
+        }
+    }
+}

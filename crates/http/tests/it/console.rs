@@ -191,6 +191,7 @@ async fn nothing_is_done_from_elsewhere() {
     let paths = [
         "/console/deliveries/chargebee/ev_1/replay",
         "/console/organizations/org_1/refresh",
+        "/console/deliveries/replay",
         "/console/logout",
         "/console/login",
     ];
@@ -214,13 +215,15 @@ async fn nothing_is_done_from_elsewhere() {
 #[tokio::test]
 async fn a_delivery_is_read_and_worked_on_again() {
     let (world, cookie) = opened().await;
-    assert!(see(&world, &cookie, "/console").await.page(200).contains("Nothing was given up"));
+    assert!(see(&world, &cookie, "/console").await.page(200).contains("No delivery waits, fails or was given up"));
     deliver(&world, "ev_1", HOSTILE).await;
     deliver(&world, "ev_2", "Acme").await;
     give_up(&world, "ev_1", HOSTILE).await;
     let home = see(&world, &cookie, "/console").await.page(200);
     assert!(home.contains("/console/deliveries?state=dead&#38;source=chargebee\">1 dead"), "{home}");
+    assert!(home.contains("<b>1</b> <span>Deliveries given up"), "{home}");
     let list = see(&world, &cookie, "/console/deliveries?state=dead&source=&subject=").await.page(200);
+    assert!(list.contains("Work on all that were given up again"), "{list}");
     assert!(list.contains("ev_1") && !list.contains("ev_2") && !list.contains("<script"), "{list}");
     let path = "/console/deliveries/chargebee/ev_1";
     assert!(list.contains(path), "{list}");
@@ -241,6 +244,33 @@ async fn a_delivery_is_read_and_worked_on_again() {
     assert_eq!(again.leads_to(), format!("{path}?done=replayed"));
     see(&world, &cookie, "/console/deliveries/chargebee/ev_9").await.page(404);
     assert_eq!(act(&world, &cookie, "/console/deliveries/chargebee/ev_9/replay").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn all_that_was_given_up_is_worked_on_again_by_sender() {
+    let (world, cookie) = opened().await;
+    for event in ["ev_1", "ev_2", "ev_3"] {
+        deliver(&world, event, "Acme").await;
+    }
+    give_up(&world, "ev_1", "away").await;
+    give_up(&world, "ev_2", "away").await;
+    let all = async |source: &str| {
+        let sent = send_form(&world, "/console/deliveries/replay", &cookie, Some(APP), format!("source={source}"));
+        sent.await.leads_to().to_owned()
+    };
+    assert_eq!(all("scalekit").await, "/console/deliveries?source=scalekit&again=0");
+    let states = async || {
+        let counts = world.engine.delivery_counts().await.unwrap();
+        counts.into_iter().map(|(_, state, count)| (state.as_str(), count)).collect::<Vec<_>>()
+    };
+    assert_eq!(states().await, [("dead", 2), ("pending", 1)]);
+    assert_eq!(all("chargebee").await, "/console/deliveries?source=chargebee&again=2");
+    assert_eq!(states().await, [("pending", 3)]);
+    give_up(&world, "ev_3", "away").await;
+    let told = all("").await;
+    assert_eq!(told, "/console/deliveries?again=1");
+    assert!(see(&world, &cookie, &told).await.page(200).contains("One delivery is worked on again."));
+    assert!(see(&world, &cookie, "/console/effects").await.page(200).contains("Everything that was tried was told."));
 }
 
 #[tokio::test]

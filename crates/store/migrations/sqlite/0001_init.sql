@@ -192,7 +192,8 @@ CREATE TABLE outbox (
     CONSTRAINT outbox_state CHECK (state IN ('pending', 'delivered', 'dead'))
 ) STRICT;
 
-CREATE INDEX outbox_pending ON outbox (sink, organization_id, seq, position) WHERE state = 'pending';
+CREATE INDEX outbox_pending ON outbox (sink, organization_id, seq, position, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX outbox_dead ON outbox (at) WHERE state = 'dead';
 
 CREATE TABLE lease (
     key         TEXT    NOT NULL,

@@ -46,6 +46,36 @@ async fn delivered(db: &Db, organization: &str, seq: i64, kind: EffectKind) -> b
 }
 
 both_engines! {
+    async fn what_is_not_told_is_counted_and_listed(db: TestDb) {
+        use EffectKind::{CustomerCreated, EntitlementsChanged, TrialStarted};
+        let look = async || {
+            let mut connection = db.db().read().await.unwrap();
+            let troubled = outbox::troubled(connection.c()).await.unwrap();
+            let rows = outbox::not_told(connection.c(), 10).await.unwrap();
+            let rows: Vec<_> = rows.into_iter().map(|row| (row.state, row.kind, row.last_error.unwrap())).collect();
+            ((troubled.dead, troubled.waiting, troubled.failing), rows)
+        };
+        assert_eq!(look().await, ((0, 0, 0), vec![]));
+        sample::add_organization(db.db(), "org_1").await;
+        let seq = owe(db.db(), "org_1", &[CustomerCreated, EntitlementsChanged, TrialStarted]).await;
+        let id = &OrganizationId::from("org_1");
+        db.db()
+            .write(|tx| {
+                Box::pin(async move {
+                    outbox::dead(tx, id, seq, CustomerCreated, HOOKS, "gone").await?;
+                    outbox::retry(tx, id, seq, TrialStarted, HOOKS, sample::machine(60), "503").await
+                })
+            })
+            .await
+            .unwrap();
+        let told = vec![
+            (OutboxState::Dead, CustomerCreated, "gone".to_owned()),
+            (OutboxState::Pending, TrialStarted, "503".to_owned()),
+        ];
+        // Each is owed to two sinks.
+        assert_eq!(look().await, ((1, 5, 1), told));
+    }
+
     async fn many_are_read_and_noted_at_once_each_up_to_what_is_not_due(db: TestDb) {
         use EffectKind::{CustomerCreated, EntitlementsChanged, TrialStarted};
         for id in ["org_1", "org_2", "org_3"] {

@@ -2,19 +2,20 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, Request, State, rejection::PathRejection},
     response::Response,
 };
 use http::Uri;
 use tollkeeper::{
-    DeliveryFilter, DeliveryState, StoredDelivery,
+    DeliveryFilter, DeliveryState, Replay, StoredDelivery,
     ids::{EventId, Source},
     ports::Subject,
 };
 
-use super::{Frame, News, Operator, Place, delivery_at, diff, organization_at, stamp};
+use super::{DELIVERIES, Frame, News, Operator, Place, delivery_at, diff, organization_at, stamp};
 use crate::{
     admin::{both_named, deliveries::unknown},
+    body,
     landing::see_other,
     pages::{frame::with_query, page, words},
     problem::Problem,
@@ -85,6 +86,9 @@ fn tries(attempts: i64) -> String {
 #[template(path = "console/deliveries.html")]
 pub(crate) struct DeliveriesPage {
     pub(crate) frame: Frame,
+    pub(crate) news: Option<News>,
+    /// Whether all that was given up may be asked for from here: of the sender that is chosen.
+    pub(crate) all_again: bool,
     pub(crate) states: [&'static str; 4],
     pub(crate) state: String,
     pub(crate) sources: Vec<String>,
@@ -98,19 +102,27 @@ pub(crate) struct DeliveriesPage {
 }
 
 impl DeliveriesPage {
-    pub(crate) fn of(frame: Frame, filter: &DeliveryFilter, sources: &[Source], rows: &[StoredDelivery]) -> Self {
+    pub(crate) fn of(
+        frame: Frame,
+        filter: &DeliveryFilter,
+        sources: &[Source],
+        rows: &[StoredDelivery],
+        news: Option<News>,
+    ) -> Self {
         let state = filter.state.map_or("", DeliveryState::as_str).to_owned();
         let source = filter.source.as_ref().map(ToString::to_string).unwrap_or_default();
         let subject = filter.subject.clone().unwrap_or_default();
         let last = rows.get(SHOWN - 1).filter(|_| rows.len() > SHOWN);
         let own = [("state", &*state), ("source", &*source), ("subject", &*subject)];
-        let newest = filter.before.map(|_| with_query("/console/deliveries", &own));
+        let newest = filter.before.map(|_| with_query(DELIVERIES, &own));
         let older = last.map(|last| {
             let before = last.received_at.to_string();
-            with_query("/console/deliveries", &[&own[..], &[("before", &*before)]].concat())
+            with_query(DELIVERIES, &[&own[..], &[("before", &*before)]].concat())
         });
         Self {
             frame,
+            news,
+            all_again: filter.state == Some(DeliveryState::Dead) && filter.subject.is_none() && !rows.is_empty(),
             states: DeliveryState::ALL.map(DeliveryState::as_str),
             is_filtered: !(state.is_empty() && source.is_empty() && subject.is_empty() && filter.before.is_none()),
             state,
@@ -140,7 +152,15 @@ pub(crate) async fn list(State(app): State<Shared>, operator: Operator, uri: Uri
     };
     let rows = app.engine.deliveries(&filter, SHOWN as i64 + 1).await?;
     let frame = Frame::new(&app, "Deliveries", Place::Deliveries, &operator);
-    page(&DeliveriesPage::of(frame, &filter, &app.engine.sources(), &rows))
+    let news = query::value(&uri, "again").and_then(|said| said.parse().ok()).map(|count: u64| {
+        let sentence = match count {
+            0 => "Nothing is given up there.".to_owned(),
+            1 => "One delivery is worked on again.".to_owned(),
+            _ => format!("{} deliveries are worked on again.", words::number(count)),
+        };
+        News { tone: if count > 0 { "good" } else { "info" }, sentence }
+    });
+    page(&DeliveriesPage::of(frame, &filter, &app.engine.sources(), &rows, news))
 }
 
 /// `/console/deliveries/{source}/{event}`
@@ -170,7 +190,7 @@ impl DeliveryPage {
             news,
             occurred: row.occurred_at.map(|at| stamp(at.as_micros())),
             next_try: row.next_attempt_at.map(|at| stamp(at.as_micros())),
-            subject_href: with_query("/console/deliveries", &[("subject", &row.subject)]),
+            subject_href: with_query(DELIVERIES, &[("subject", &row.subject)]),
             organization_href: organization.map(organization_at),
             payload,
             is_cut,
@@ -204,6 +224,27 @@ fn news(word: &str) -> Option<News> {
         _ => return None,
     };
     Some(News { tone, sentence: sentence.to_owned() })
+}
+
+/// `POST /console/deliveries/replay` with `source`: works on everything again that was given up; of one sender, or of all.
+pub(crate) async fn replay_all(
+    State(app): State<Shared>,
+    operator: Operator,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, content) = request.into_parts();
+    let (bytes, _place) = body::read(&app, content, app.config.limits.api_body_bytes()).await?;
+    let fields = body::parse_form(&parts.headers, &bytes)?;
+    let source = fields.text("source", body::NAME)?.filter(|name| !name.is_empty()).map(Source::from);
+    let count = app.engine.replay_all(&Replay { source: source.clone(), ..Replay::default() }).await?;
+    let (by, from) = (operator.name(), source.as_ref().map_or("", |source| source.as_str()));
+    tracing::info!(
+        by,
+        source = from,
+        count,
+        "{by} asked for {count} deliveries that were given up to be worked on again"
+    );
+    Ok(see_other(&with_query(DELIVERIES, &[("source", from), ("again", &count.to_string())])))
 }
 
 /// `POST /console/deliveries/{source}/{event}/replay`

@@ -2,6 +2,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod diff;
+pub(crate) mod effects;
 pub(crate) mod login;
 mod operator;
 pub(crate) mod organization;
@@ -16,6 +17,10 @@ use super::asset;
 use crate::{router::App, routes::Routes};
 use operator::Operator;
 
+/// Where the lists are.
+const DELIVERIES: &str = "/console/deliveries";
+const EFFECTS: &str = "/console/effects";
+
 /// Every page of the console.
 #[rustfmt::skip]
 pub(super) fn routes() -> Routes {
@@ -25,7 +30,9 @@ pub(super) fn routes() -> Routes {
         .file("/console/logout", post(login::close))
         .file("/console/organizations/{id}", get(organization::show))
         .file("/console/organizations/{id}/refresh", post(organization::refresh))
-        .page("/console/deliveries", "Deliveries", get(delivery::list))
+        .page(DELIVERIES, "Deliveries", get(delivery::list))
+        .file("/console/deliveries/replay", post(delivery::replay_all))
+        .page(EFFECTS, "Effects", get(effects::list))
         .file("/console/deliveries/{source}/{event}", get(delivery::show))
         .file("/console/deliveries/{source}/{event}/replay", post(delivery::replay))
 }
@@ -46,6 +53,7 @@ pub(crate) struct Frame {
 pub(crate) enum Place {
     Organizations,
     Deliveries,
+    Effects,
     Login,
 }
 

@@ -3,12 +3,13 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use http::Uri;
-use tollkeeper::{Trouble, organization::Organization};
+use tollkeeper::{Backlog, Trouble, organization::Organization};
+use tollkeeper_core::time::MachineTime;
 
-use super::{Frame, Operator, Place, organization_at, stamp};
+use super::{DELIVERIES, EFFECTS, Frame, Operator, Place, organization_at, stamp};
 use crate::{
     body::NAME,
-    pages::{frame::with_query, page},
+    pages::{frame::with_query, page, words},
     problem::Problem,
     query,
     router::Shared,
@@ -16,6 +17,8 @@ use crate::{
 
 /// Rows of the list.
 const SHOWN: usize = 25;
+/// Seconds after which what waits is late: whatever works on it does so within a few.
+const LATE: u64 = 120;
 
 /// `/console`
 #[derive(Template)]
@@ -26,6 +29,7 @@ pub(crate) struct OrganizationsPage {
     pub(crate) heading: &'static str,
     pub(crate) organizations: Vec<Row>,
     pub(crate) has_more: bool,
+    pub(crate) figures: Vec<Figure>,
     pub(crate) troubles: Vec<TroubleRow>,
 }
 
@@ -62,38 +66,107 @@ pub(super) fn shown_name(organization: &Organization) -> String {
     }
 }
 
-/// What needs somebody, of one sender.
-pub(crate) struct TroubleRow {
-    pub(crate) source: String,
-    pub(crate) dead: i64,
-    pub(crate) dead_href: String,
-    pub(crate) failing: i64,
-    pub(crate) failing_href: String,
+/// A figure about what is not done.
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    pub(crate) more: Option<String>,
+    pub(crate) tone: &'static str,
+    pub(crate) href: String,
 }
 
-impl From<&Trouble> for TroubleRow {
-    fn from(trouble: &Trouble) -> Self {
+/// What was given up of one sender's deliveries, and what waits.
+pub(crate) struct TroubleRow {
+    pub(crate) source: String,
+    pub(crate) dead: String,
+    pub(crate) dead_href: String,
+    pub(crate) waiting: String,
+    pub(crate) failing: String,
+    pub(crate) waiting_href: String,
+    pub(crate) oldest: Option<String>,
+}
+
+fn number(count: i64) -> String {
+    words::number(count.unsigned_abs())
+}
+
+/// How long something waits: `40 seconds`, `3 minutes`, `2 days`.
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => words::count(seconds, "second", "seconds"),
+        120..7_200 => words::count(seconds / 60, "minute", "minutes"),
+        7_200..172_800 => words::count(seconds / 3_600, "hour", "hours"),
+        _ => words::count(seconds / 86_400, "day", "days"),
+    }
+}
+
+impl TroubleRow {
+    fn of(trouble: &Trouble, now: MachineTime) -> Self {
         let source = trouble.source.to_string();
-        let at = |state| with_query("/console/deliveries", &[("state", state), ("source", &source)]);
+        let at = |state| with_query(DELIVERIES, &[("state", state), ("source", &source)]);
         Self {
-            dead: trouble.dead,
+            dead: if trouble.dead == 0 { String::new() } else { number(trouble.dead) },
             dead_href: at("dead"),
-            failing: trouble.failing,
-            failing_href: at("pending"),
+            waiting: number(trouble.waiting),
+            failing: number(trouble.failing),
+            waiting_href: at("pending"),
+            oldest: trouble.oldest.map(|oldest| age(now.since(oldest).as_secs())),
             source: source.clone(),
         }
     }
 }
 
+/// Four figures of which each is a way to what it counts.
+fn figures(backlog: &Backlog) -> Vec<Figure> {
+    let sum = |of: fn(&Trouble) -> i64| backlog.deliveries.iter().map(of).sum::<i64>();
+    let (dead, waiting, failing) = (sum(|it| it.dead), sum(|it| it.waiting), sum(|it| it.failing));
+    let oldest = backlog.deliveries.iter().filter_map(|it| it.oldest).min();
+    let waits = oldest.map(|oldest| backlog.at.since(oldest).as_secs());
+    let list = |state| with_query(DELIVERIES, &[("state", state)]);
+    let figure = |name, count: i64, more: Option<String>, tone: &'static str, href| {
+        let tone = if count > 0 { tone } else { "good" };
+        Figure { name, value: number(count), more, tone, href }
+    };
+    let late = if waits.is_some_and(|seconds| seconds >= LATE) { "warn" } else { "" };
+    let effects = &backlog.effects;
+    let retried = |count: i64| (count > 0).then(|| format!("{} tried, and tried again", number(count)));
+    vec![
+        figure(
+            "Deliveries that wait",
+            waiting,
+            waits.map(|seconds| format!("the oldest for {}", age(seconds))),
+            late,
+            list("pending"),
+        ),
+        figure(
+            "Deliveries that fail",
+            failing,
+            (failing > 0).then(|| "put off to their next try".to_owned()),
+            "warn",
+            list("pending"),
+        ),
+        figure("Deliveries given up", dead, None, "bad", list("dead")),
+        figure(
+            "Effects that wait",
+            effects.waiting,
+            retried(effects.failing),
+            if effects.failing > 0 { "warn" } else { "" },
+            EFFECTS.to_owned(),
+        ),
+        figure("Effects given up", effects.dead, None, "bad", EFFECTS.to_owned()),
+    ]
+}
+
 impl OrganizationsPage {
-    pub(crate) fn of(frame: Frame, query: String, found: &[Organization], troubles: &[Trouble]) -> Self {
+    pub(crate) fn of(frame: Frame, query: String, found: &[Organization], backlog: &Backlog) -> Self {
         Self {
             frame,
             heading: if query.is_empty() { "The newest" } else { "Found" },
             query,
             organizations: found.iter().take(SHOWN).map(Row::from).collect(),
             has_more: found.len() > SHOWN,
-            troubles: troubles.iter().map(TroubleRow::from).collect(),
+            figures: figures(backlog),
+            troubles: backlog.deliveries.iter().map(|it| TroubleRow::of(it, backlog.at)).collect(),
         }
     }
 }
@@ -108,7 +181,7 @@ pub(crate) async fn show(State(app): State<Shared>, operator: Operator, uri: Uri
         "" => app.engine.newest_organizations(limit).await?,
         text => app.engine.find_organizations(text, limit).await?,
     };
-    let troubles = app.engine.delivery_troubles().await?;
+    let backlog = app.engine.backlog().await?;
     let frame = Frame::new(&app, "Organizations", Place::Organizations, &operator);
-    page(&OrganizationsPage::of(frame, query, &found, &troubles))
+    page(&OrganizationsPage::of(frame, query, &found, &backlog))
 }

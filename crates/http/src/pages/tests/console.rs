@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use tollkeeper::{
-    DecisionMade, DeliveryFilter, DeliveryState, Drift, OwedEffect, OwedState, StoredDelivery, Story, Trouble,
+    Backlog, DecisionMade, DeliveryFilter, DeliveryState, Drift, OwedEffect, OwedState, StoredDelivery, Story, Trouble,
+    TroubledEffects,
 };
 use tollkeeper_core::{
     effect::{Effect, EffectKind},
@@ -20,6 +21,7 @@ use super::{
 use crate::pages::console::{
     Frame, News, Place, Who,
     delivery::{DeliveriesPage, DeliveryPage},
+    effects::EffectsPage,
     login::LoginPage,
     organization::OrganizationPage,
     organizations::OrganizationsPage,
@@ -220,8 +222,11 @@ pub(super) fn all() -> Vec<(String, String)> {
         Trouble { source: "chargebee".into(), dead: 3, waiting: 0, failing: 0, oldest: None },
         Trouble { source: HOSTILE.into(), dead: 0, waiting: 5, failing: 2, oldest: Some(machine(-600)) },
     ];
-    let home = |query: &str, found: &[_], troubles: &[_]| {
-        OrganizationsPage::of(frame("Organizations", Place::Organizations), query.into(), found, troubles).render()
+    let home = |query: &str, found: &[_], troubles: &[Trouble]| {
+        let dead = troubles.len() as i64;
+        let effects = TroubledEffects { dead, waiting: 3 * dead, failing: dead };
+        let backlog = Backlog { deliveries: troubles.to_vec(), effects, at: machine(0) };
+        OrganizationsPage::of(frame("Organizations", Place::Organizations), query.into(), found, &backlog).render()
     };
     add("home", home("", &[organization.clone(), ended], &troubles));
     add("home, empty", home("", &[], &[]));
@@ -249,7 +254,7 @@ pub(super) fn all() -> Vec<(String, String)> {
 
     let list = |filter: &DeliveryFilter, rows: &[StoredDelivery]| {
         let sources = ["scalekit".into(), "chargebee".into()];
-        DeliveriesPage::of(frame("Deliveries", Place::Deliveries), filter, &sources, rows).render()
+        DeliveriesPage::of(frame("Deliveries", Place::Deliveries), filter, &sources, rows, news()).render()
     };
     let rows: Vec<_> = DeliveryState::ALL.into_iter().zip(1..).map(|(state, number)| delivery(number, state)).collect();
     let dead = DeliveryFilter { state: Some(DeliveryState::Dead), ..DeliveryFilter::default() };
@@ -259,6 +264,11 @@ pub(super) fn all() -> Vec<(String, String)> {
     add("deliveries, empty", list(&DeliveryFilter::default(), &[]));
     add("deliveries, none such", list(&dead, &[]));
     add("deliveries, hostile", list(&odd, &[hostile_delivery()]));
+
+    let effects = |rows: &[OwedEffect]| EffectsPage::of(frame("Effects", Place::Effects), rows).render();
+    add("effects", effects(&[story().owed[3].clone(), story().owed[0].clone()]));
+    add("effects, empty", effects(&[]));
+    add("effects, hostile", effects(&hostile().owed[..1]));
 
     let one = |row: &StoredDelivery, organization, news| {
         DeliveryPage::of(frame(&row.event_type, Place::Deliveries), row, organization, news).render()
@@ -353,6 +363,20 @@ fn a_story_is_told_in_words() {
     ] {
         assert!(story.contains(told), "{told}\n{story}");
     }
+    let home = page("home");
+    for told in [
+        "class=\"bad\"><b>3</b> <span>Deliveries given up</span>",
+        "class=\"warn\"><b>5</b> <span>Deliveries that wait</span> <span class=\"soft\">the oldest for 10 minutes</span>",
+        "class=\"warn\"><b>2</b> <span>Deliveries that fail</span>",
+        "class=\"warn\"><b>6</b> <span>Effects that wait</span> <span class=\"soft\">2 tried, and tried again</span>",
+        "class=\"bad\"><b>2</b> <span>Effects given up</span>",
+        "name=\"source\" value=\"chargebee\"><button",
+    ] {
+        assert!(home.contains(told), "{told}\n{home}");
+    }
+    let calm = page("home, empty");
+    assert!(calm.matches("class=\"good\"><b>0</b>").count() == 5 && calm.contains("No delivery waits"), "{calm}");
+    assert!(page("effects").contains("?before=9#history") && page("effects").contains("given up"));
     assert!(page("home, many").contains("These are the first 25"));
     assert!(page("organization, empty").contains("Without a name"));
     let fate = |name: &str| {
