@@ -175,7 +175,10 @@ impl Tollkeeper {
     /// [`Error::Store`].
     pub async fn whose(&self, source: &Source, subject: &Subject) -> Result<Option<OrganizationId>, Error> {
         let (kind, id) = match subject {
-            Subject::Organization(id) => return Ok(Some(id.clone())),
+            Subject::Organization(id) => {
+                let known = organization::get(self.inner.db.read().await?.c(), id).await?;
+                return Ok(known.map(|known| known.id));
+            }
             Subject::Subscription(id) => (LinkKind::Subscription, id.as_str()),
             Subject::Customer(id) => (LinkKind::Customer, id.as_str()),
             Subject::Other => return Ok(None),

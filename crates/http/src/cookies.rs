@@ -91,13 +91,15 @@ impl Cookies {
         value(headers, &self.console)
     }
 
-    /// Other sites cannot make a browser send it at all.
+    /// Sent also where a link from another site leads here: whoever follows one from a pager must not be asked for the key
+    /// again. That is safe, because no GET of the console changes anything, and every form must come from a page of our own
+    /// (`pages::console::operator::from_here`).
     pub(crate) fn set_console(&self, cookie: &SessionCookie) -> HeaderValue {
-        self.write(&self.console, &cookie.value, cookie.lasts.as_secs(), "Strict")
+        self.set(&self.console, &cookie.value, cookie.lasts.as_secs())
     }
 
     pub(crate) fn clear_console(&self) -> HeaderValue {
-        self.write(&self.console, "", 0, "Strict")
+        self.set(&self.console, "", 0)
     }
 
     /// Both names, so that nobody is signed in any more.
@@ -108,12 +110,8 @@ impl Cookies {
 
     /// Scripts cannot read it, and other sites can only make a browser send it by leading it here.
     fn set(&self, name: &str, value: &str, seconds: u64) -> HeaderValue {
-        self.write(name, value, seconds, "Lax")
-    }
-
-    fn write(&self, name: &str, value: &str, seconds: u64, same_site: &str) -> HeaderValue {
         let secure = if self.is_secure { "; Secure" } else { "" };
-        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
         HeaderValue::try_from(text).expect("names were checked, and what is sealed is visible")
     }
 }

@@ -39,19 +39,26 @@ pub(crate) struct Jobs(Mutex<VecDeque<Job>>);
 #[derive(Clone)]
 pub(crate) struct Job {
     id: String,
+    extent: Extent,
     outcome: watch::Receiver<Outcome>,
 }
 
 impl Jobs {
-    /// Begins one; it goes on whoever stops waiting for it.
+    /// Begins one; it goes on whoever stops waiting for it. One of an organization that runs already is joined: of everything
+    /// else the engine itself lets one run at a time.
     ///
     /// # Errors
     /// 503, when too many are running.
     pub(crate) fn begin(&self, id: String, engine: &Tollkeeper, extent: Extent) -> Result<Job, Problem> {
         let (done, outcome) = watch::channel(None);
-        let job = Job { id, outcome };
+        let job = Job { id, extent: extent.clone(), outcome };
         {
             let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let same =
+                |other: &&Job| matches!(extent, Extent::Organization(_)) && other.is_of(&extent) && other.is_running();
+            if let Some(running) = jobs.iter().find(same) {
+                return Ok(running.clone());
+            }
             if jobs.len() >= MOST {
                 let over = jobs.iter().position(|job| !job.is_running());
                 jobs.remove(over.ok_or_else(|| Problem::later("overloaded", "Too many reconciliations are running"))?);
@@ -79,6 +86,11 @@ impl Jobs {
 impl Job {
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether it compares this.
+    pub(crate) fn is_of(&self, extent: &Extent) -> bool {
+        self.extent == *extent
     }
 
     pub(crate) fn is_running(&self) -> bool {

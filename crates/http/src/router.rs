@@ -93,8 +93,6 @@ pub(crate) struct App {
     pub(crate) sign_ins: Buckets<IpAddr>,
     /// Ways back from one sign-in, by its state.
     pub(crate) sign_in_tries: Buckets<String>,
-    /// Keys shown to the console that are none, by address.
-    pub(crate) console_logins: Buckets<IpAddr>,
     pub(crate) cookies: Cookies,
     /// Streams of events that are open.
     pub(crate) streams: Streams,
@@ -127,7 +125,6 @@ pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
         failed_bearers: Buckets::new(limits.failed_bearers),
         sign_ins: Buckets::new(limits.sign_ins),
         sign_in_tries: Buckets::new(sign_in::TRIES),
-        console_logins: Buckets::new(pages::CONSOLE_TRIES),
         cookies: Cookies::new(&settings.app_url, &config.session_cookie),
         streams: Streams::new(limits.streams, limits.streams_each),
         jobs: Jobs::default(),

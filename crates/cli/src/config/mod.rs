@@ -147,7 +147,7 @@ impl Config {
                 organization_webhooks,
                 chargebee: billing::chargebee(vars, flags, provider, server.listen, problems),
                 stripe: billing::stripe(vars, flags, provider, providers.stripe, problems),
-                operator_key: vars.get(&["TOLLKEEPER_OPERATOR_KEY"], problems).map(SecretString::from),
+                operator_key: operator_key(vars, problems),
                 clock_url: address::clock(vars, problems),
                 limits: http.limits,
                 payment_required: http.payment_required,
@@ -204,6 +204,15 @@ pub(crate) fn file(vars: &Vars, problems: &Problems) -> Table {
             Table::new()
         }
     }
+}
+
+/// The key that opens everything for operators. It can be tried out on the login of the console, so it must be long.
+fn operator_key(vars: &Vars, problems: &Problems) -> Option<SecretString> {
+    let key = vars.get(&["TOLLKEEPER_OPERATOR_KEY"], problems)?;
+    if key.len() < 32 {
+        problems.add("TOLLKEEPER_OPERATOR_KEY", "is shorter than 32 bytes: `openssl rand -hex 32` makes a good one");
+    }
+    Some(SecretString::from(key))
 }
 
 /// What seals are derived from: cookies, preview tokens. The first one seals, all of them open.

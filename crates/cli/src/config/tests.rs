@@ -429,6 +429,9 @@ fn a_wrong_value_is_named_with_what_is_wanted() {
         let short = secret.rsplit(',').next().unwrap();
         assert!(!found[0].contains(short), "a secret is never repeated: {found:?}");
     }
+    let found = problems(&[good(), vec![("TOLLKEEPER_OPERATOR_KEY", "0123456789")]].concat(), "");
+    assert!(found.len() == 1 && found[0].starts_with("TOLLKEEPER_OPERATOR_KEY: is shorter than 32 bytes"), "{found:?}");
+    assert!(!found[0].contains("0123456789"), "{found:?}");
 }
 
 #[test]

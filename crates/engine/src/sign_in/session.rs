@@ -118,6 +118,16 @@ impl Tollkeeper {
         }
     }
 
+    /// Whether whoever sends a session cookie signed in no longer ago than `span`: what is known of people was proven then.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn signed_in_within(&self, cookie: &str, span: Duration) -> Result<bool, Error> {
+        let Some(id) = self.session_of(cookie) else { return Ok(false) };
+        let row = self.session(&id).await?.map(|(row, _)| row);
+        Ok(row.is_some_and(|row| self.machine_now().since(row.created_at) <= span))
+    }
+
     /// Ends the session of a cookie. Answers where to send the browser: to the identity provider, where its own session
     /// ends too, also when ours was over already; or home where there never was one.
     ///

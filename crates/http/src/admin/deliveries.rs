@@ -11,7 +11,7 @@ use tollkeeper::{
     ids::{EventId, Source},
 };
 
-use super::{Operator, both_named};
+use super::{OperatorKey, both_named};
 use crate::{
     body::{self, NAME},
     problem::Problem,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// `GET /admin/api/inbox?state=&source=&limit=&before=`, the newest first, without what they say.
-pub(super) async fn list(State(app): State<Shared>, _operator: Operator, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(app): State<Shared>, _operator: OperatorKey, uri: Uri) -> Result<Json<Value>, Problem> {
     let state = query::value(&uri, "state").map(|word| state(&word)).transpose()?;
     let filter = DeliveryFilter {
         state,
@@ -35,7 +35,7 @@ pub(super) async fn list(State(app): State<Shared>, _operator: Operator, uri: Ur
 /// `GET /admin/api/inbox/{source}/{eventId}`, with what it says.
 pub(super) async fn show(
     State(app): State<Shared>,
-    _operator: Operator,
+    _operator: OperatorKey,
     ids: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
     let (source, event) = both_named(ids)?;
@@ -51,7 +51,7 @@ pub(super) async fn show(
 /// were given up, and, where `closed` says so, for those that are settled too.
 pub(super) async fn replay(
     State(app): State<Shared>,
-    operator: Operator,
+    operator: OperatorKey,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     let fields = body::fields(&app, request).await?;
@@ -82,7 +82,7 @@ pub(super) async fn replay(
     Ok(Json(json!({ "replayed": replayed })))
 }
 
-fn state(word: &str) -> Result<DeliveryState, Problem> {
+pub(crate) fn state(word: &str) -> Result<DeliveryState, Problem> {
     DeliveryState::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| {
         let known: Vec<_> = DeliveryState::ALL.iter().map(|state| state.as_str()).collect();
         Problem::field("state", "invalid_value", format!("state must be one of {}", known.join(", ")))

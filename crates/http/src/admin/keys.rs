@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tollkeeper::Scope;
 
-use super::{Operator, named};
+use super::{OperatorKey, named};
 use crate::{
     body::{self, NAME},
     problem::Problem,
@@ -16,14 +16,14 @@ use crate::{
 };
 
 /// `GET /admin/api/keys`
-pub(super) async fn list(State(app): State<Shared>, _operator: Operator) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(app): State<Shared>, _operator: OperatorKey) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "keys": app.engine.keys().await? })))
 }
 
 /// `POST /admin/api/keys` with `{name, scopes, organizationId?}`: the secret is in this answer, and nowhere else.
 pub(super) async fn create(
     State(app): State<Shared>,
-    operator: Operator,
+    operator: OperatorKey,
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     let fields = body::fields(&app, request).await?;
@@ -48,7 +48,7 @@ pub(super) async fn create(
 /// `DELETE /admin/api/keys/{id}`
 pub(super) async fn revoke(
     State(app): State<Shared>,
-    operator: Operator,
+    operator: OperatorKey,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let id = named(id)?;

@@ -40,33 +40,39 @@ pub(crate) fn routes() -> Routes {
         .delete("/admin/api/keys/{id}", keys::revoke, is::revoke_key)
 }
 
-/// Somebody who may operate, for every organization.
-struct Operator(Arc<Key>);
+/// The key of somebody who may operate, for every organization.
+struct OperatorKey(Arc<Key>);
 
-impl Operator {
+impl OperatorKey {
     /// How the history names it.
     fn name(&self) -> String {
         format!("key {}", self.0.id)
     }
 }
 
-impl FromRequestParts<Shared> for Operator {
+impl FromRequestParts<Shared> for OperatorKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let secret = session::bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?;
         let prove = async { session::key(app, secret).await?.ok_or_else(Problem::unauthenticated) };
         let key = address::carefully(app, parts, prove).await?;
-        key.needs(Scope::Admin)?;
-        if key.organization_id.is_some() {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "key_is_pinned",
-                "This API key is for one organization, and this is about all of them",
-            ));
-        }
+        may_operate(&key)?;
         Ok(Self(key))
     }
+}
+
+/// Whether a key opens what is about all organizations: `/admin/api`, and the console.
+///
+/// # Errors
+/// 403.
+pub(crate) fn may_operate(key: &Key) -> Result<(), Problem> {
+    key.needs(Scope::Admin)?;
+    if key.organization_id.is_some() {
+        let sentence = "This API key is for one organization, and this is about all of them";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "key_is_pinned", sentence));
+    }
+    Ok(())
 }
 
 /// An id in a path.

@@ -9,7 +9,7 @@ use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use tollkeeper::{ids::OrganizationId, ports::OrganizationRecord};
 
-use super::{Operator, both_named, named};
+use super::{OperatorKey, both_named, named};
 use crate::{
     body::{self, NAME},
     jobs::to_the_end,
@@ -20,7 +20,7 @@ use crate::{
 
 /// `GET /admin/api/organizations?query=&limit=`: those that are called like this, by id, name or whatever belongs to them;
 /// without a query the newest.
-pub(super) async fn find(State(app): State<Shared>, _operator: Operator, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn find(State(app): State<Shared>, _operator: OperatorKey, uri: Uri) -> Result<Json<Value>, Problem> {
     let limit = query::limit(&uri)?;
     let found = match query::name(&uri, "query")? {
         Some(text) => app.engine.find_organizations(&text, limit).await?,
@@ -32,7 +32,7 @@ pub(super) async fn find(State(app): State<Shared>, _operator: Operator, uri: Ur
 /// `GET /admin/api/organizations/{id}`
 pub(super) async fn show(
     State(app): State<Shared>,
-    _operator: Operator,
+    _operator: OperatorKey,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
     let id = OrganizationId::from(named(id)?);
@@ -49,7 +49,7 @@ pub(super) async fn show(
 /// number.
 pub(super) async fn history(
     State(app): State<Shared>,
-    _operator: Operator,
+    _operator: OperatorKey,
     id: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<Value>, Problem> {
@@ -76,7 +76,7 @@ pub(super) async fn history(
 /// `PUT /admin/api/organizations/{id}` with `{displayName?, externalId?}`
 pub(super) async fn put(
     State(app): State<Shared>,
-    operator: Operator,
+    operator: OperatorKey,
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
@@ -96,7 +96,7 @@ pub(super) async fn put(
 /// `DELETE /admin/api/organizations/{id}`: answers when nothing of it is billed any more.
 pub(super) async fn delete(
     State(app): State<Shared>,
-    operator: Operator,
+    operator: OperatorKey,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let (id, engine) = (OrganizationId::from(named(id)?), app.engine.clone());
@@ -107,7 +107,7 @@ pub(super) async fn delete(
 /// `PUT /admin/api/organizations/{id}/members/{userId}` with `{email}`
 pub(super) async fn put_member(
     State(app): State<Shared>,
-    _operator: Operator,
+    _operator: OperatorKey,
     ids: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
@@ -122,7 +122,7 @@ pub(super) async fn put_member(
 /// `DELETE /admin/api/organizations/{id}/members/{userId}`
 pub(super) async fn delete_member(
     State(app): State<Shared>,
-    _operator: Operator,
+    _operator: OperatorKey,
     ids: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     tell_member(&app, ids, None).await

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tollkeeper::{Extent, ids::OrganizationId};
 
-use super::{Operator, RECONCILE, named};
+use super::{OperatorKey, RECONCILE, named};
 use crate::{
     body::{self, NAME},
     jobs::Job,
@@ -23,7 +23,7 @@ use crate::{
 /// neither, what changed since the last time.
 pub(super) async fn begin(
     State(app): State<Shared>,
-    _operator: Operator,
+    _operator: OperatorKey,
     request: Request,
 ) -> Result<Response, Problem> {
     let fields = body::fields(&app, request).await?;
@@ -43,7 +43,7 @@ pub(super) async fn begin(
 /// `GET /admin/api/reconcile/{job}`: the report, once there is one. Of this process alone.
 pub(super) async fn report(
     State(app): State<Shared>,
-    _operator: Operator,
+    _operator: OperatorKey,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let job = app.jobs.find(&named(id)?);
@@ -55,7 +55,7 @@ pub(super) async fn report(
 }
 
 /// `GET /admin/api/drift?organizationId=&limit=`, the newest first.
-pub(super) async fn drift(State(app): State<Shared>, _operator: Operator, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn drift(State(app): State<Shared>, _operator: OperatorKey, uri: Uri) -> Result<Json<Value>, Problem> {
     let organization = query::name(&uri, "organizationId")?.map(OrganizationId::from);
     let found = app.engine.drift(organization.as_ref(), query::limit(&uri)?).await?;
     let rows = found.into_iter().map(|one| {

@@ -24,7 +24,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{problem::Problem, routes::Routes};
 
-pub(crate) use console::login::TRIES as CONSOLE_TRIES;
 pub(crate) use frame::is_for_a_person;
 pub(crate) use problem::ProblemPage;
 

@@ -49,9 +49,10 @@ pub(super) async fn news(app: &App, id: &OrganizationId, uri: &Uri) -> Option<Ne
             "info",
             "What the comparison came to is not known to this process any more. What differed is written down below.",
         ),
-        Some(job) if job.is_running() => {
-            news("info", "It is being compared, which takes longer than usual. Load this page again to see what came of it.")
-        }
+        Some(job) if job.is_running() => news(
+            "info",
+            "It is being compared, which takes longer than usual. Load this page again to see what came of it.",
+        ),
         Some(job) => match job.report().await {
             Ok(report) => told(&report),
             Err(problem) => {

@@ -14,7 +14,10 @@ use tollkeeper::{
 
 use super::{DELIVERIES, Frame, News, Operator, Place, delivery_at, diff, organization_at, stamp};
 use crate::{
-    admin::{both_named, deliveries::unknown},
+    admin::{
+        both_named,
+        deliveries::{state as state_named, unknown},
+    },
     body,
     landing::see_other,
     pages::{frame::with_query, page, words},
@@ -145,7 +148,7 @@ pub(crate) async fn list(State(app): State<Shared>, operator: Operator, uri: Uri
     };
     let state = given("state")?;
     let filter = DeliveryFilter {
-        state: state.and_then(|word| DeliveryState::ALL.into_iter().find(|state| state.as_str() == word)),
+        state: state.map(|word| state_named(&word)).transpose()?,
         source: given("source")?.map(Source::from),
         subject: given("subject")?,
         before: query::instant(&uri, "before")?,
@@ -181,10 +184,7 @@ pub(crate) struct DeliveryPage {
 impl DeliveryPage {
     pub(crate) fn of(frame: Frame, row: &StoredDelivery, organization: Option<&str>, news: Option<News>) -> Self {
         let is_cut = row.body.len() > PAYLOAD;
-        let payload = match is_cut {
-            true => String::from_utf8_lossy(&row.body[..PAYLOAD]).into_owned(),
-            false => diff::laid_out(&row.body),
-        };
+        let payload = diff::laid_out(&row.body, PAYLOAD);
         Self {
             frame,
             news,
@@ -208,10 +208,7 @@ pub(crate) async fn show(
 ) -> Result<Response, Problem> {
     let (source, event) = both_named(ids)?;
     let row = app.engine.delivery(&source.into(), &event.into()).await?.ok_or_else(unknown)?;
-    let organization = match Subject::parse(&row.subject) {
-        Subject::Organization(id) => Some(id),
-        subject => app.engine.whose(&row.source, &subject).await?,
-    };
+    let organization = app.engine.whose(&row.source, &Subject::parse(&row.subject)).await?;
     let news = query::value(&uri, "done").and_then(|word| news(&word));
     let title = format!("{} {}", row.event_type, row.event_id);
     let frame = Frame::new(&app, title, Place::Deliveries, &operator);

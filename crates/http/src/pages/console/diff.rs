@@ -13,7 +13,7 @@ const UNTOLD: [&str; 5] = ["id", "organizationId", "version", "observedAt", "pro
 /// A field that is not what it was.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// Its path: `items[0].quantity`.
+    /// Its path: `items[growth-monthly].quantity`.
     pub(crate) field: String,
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
@@ -43,18 +43,34 @@ fn collect(value: &Value, path: String, leaves: &mut BTreeMap<String, String>) {
         Value::Null => {}
         Value::Object(fields) => {
             for (name, value) in fields {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                // A name with a sign of paths in it is quoted: it is no path.
+                let quoted = name.contains(['.', '[', ']', '"']);
+                let name = if quoted { Value::from(name.as_str()).to_string() } else { name.clone() };
+                let path = if path.is_empty() { name } else { format!("{path}.{name}") };
                 collect(value, path, leaves);
             }
         }
         Value::Array(entries) => {
             for (place, value) in entries.iter().enumerate() {
+                // A line is the same one wherever it stands, unless its price is there twice.
+                let price = price_of(value);
+                let place = match price {
+                    Some(price) if entries.iter().filter(|other| price_of(other) == Some(price)).count() == 1 => {
+                        price.to_owned()
+                    }
+                    _ => place.to_string(),
+                };
                 collect(value, format!("{path}[{place}]"), leaves);
             }
         }
         Value::String(text) => drop(leaves.insert(path, text.clone())),
         Value::Bool(_) | Value::Number(_) => drop(leaves.insert(path, value.to_string())),
     }
+}
+
+/// The price that a line sells.
+fn price_of(line: &Value) -> Option<&str> {
+    line.get("itemPriceId").or_else(|| line.get("priceId"))?.as_str()
 }
 
 /// A value in one cell.
@@ -66,11 +82,11 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
-/// JSON with a line for each value. Not a letter of the values is touched: numbers keep their digits, fields their order.
-/// What is no JSON stays as it is.
-pub(crate) fn laid_out(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    if serde_json::from_slice::<Value>(body).is_err() {
+/// JSON with a line for each value, at most `longest` bytes of it. Not a letter of the values is touched: numbers keep their
+/// digits, fields their order. What is no JSON stays as it is.
+pub(crate) fn laid_out(body: &[u8], longest: usize) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(longest)]);
+    if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err() {
         return text.into_owned();
     }
     let mut out = String::with_capacity(text.len() * 2);
@@ -127,6 +143,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_line_that_moves_has_not_changed() {
+        let line = |price: &str, quantity: i64| json!({ "itemPriceId": price, "quantity": quantity });
+        let before = json!({ "items": [line("plan", 1), line("a", 1), line("b", 1)] });
+        let after = json!({ "items": [line("plan", 1), line("b", 2)] });
+        let fields: Vec<_> = changes(Some(&before), Some(&after)).into_iter().map(|change| change.field).collect();
+        assert_eq!(fields, ["items[a].itemPriceId", "items[a].quantity", "items[b].quantity"]);
+        // One that is there twice is told by its place.
+        let twice = json!({ "items": [line("a", 1), line("a", 2)] });
+        let fields: Vec<_> = changes(None, Some(&twice)).into_iter().map(|change| change.field).collect();
+        assert_eq!(fields, ["items[0].itemPriceId", "items[0].quantity", "items[1].itemPriceId", "items[1].quantity"]);
+    }
+
+    #[test]
+    fn a_name_with_signs_of_a_path_is_no_path() {
+        let document = json!({ "a.b": 1, "a": { "b": 2 }, "c[0]": 3, "c": [4] });
+        let fields: Vec<_> = changes(None, Some(&document)).into_iter().map(|change| change.field).collect();
+        assert_eq!(fields, ["\"a.b\"", "\"c[0]\"", "a.b", "c[0]"]);
+    }
+
+    #[test]
     fn only_what_differs_is_told() {
         let before = json!({
             "id": "tks_1", "version": 1, "status": "future", "plan": null, "seats": 5,
@@ -146,9 +182,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                change("items[0].quantity", Some("5"), Some("6")),
-                change("items[1].priceId", None, Some("b")),
-                change("items[1].quantity", None, Some("1")),
+                change("items[a].quantity", Some("5"), Some("6")),
+                change("items[b].priceId", None, Some("b")),
+                change("items[b].quantity", None, Some("1")),
                 change("plan", None, Some("growth")),
                 change("seats", Some("5"), None),
                 change("status", Some("future"), Some("active")),
@@ -176,12 +212,15 @@ mod tests {
   ]
 }"#;
         // `t` does not end at its first quote, nor at the one behind the backslashes.
-        assert_eq!(laid_out(body), wanted);
+        assert_eq!(laid_out(body, body.len()), wanted);
+        // What is cut is laid out too.
+        let cut = laid_out(body, body.len() / 2);
+        assert!(wanted.starts_with(cut.trim_end()) && cut.lines().count() > 1, "{cut}");
         for other in ["", "no json", "{\"a\":", "<b>&amp;</b>"] {
-            assert_eq!(laid_out(other.as_bytes()), other);
+            assert_eq!(laid_out(other.as_bytes(), other.len()), other);
         }
-        assert_eq!(laid_out(&[b'"', 0xff, b'"']), "\"\u{fffd}\"");
+        assert_eq!(laid_out(&[b'"', 0xff, b'"'], 3), "\"\u{fffd}\"");
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        assert_eq!(laid_out(deep.as_bytes()).chars().filter(|letter| !letter.is_whitespace()).count(), 200);
+        assert_eq!(laid_out(deep.as_bytes(), deep.len()).chars().filter(|letter| !letter.is_whitespace()).count(), 200);
     }
 }

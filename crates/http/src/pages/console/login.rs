@@ -1,20 +1,18 @@
 //! Letting in whoever shows a key, and letting go.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts};
-use tokio::time::Instant;
 
 use super::{Frame, Place, operator};
 use crate::{
-    address, body,
+    address,
+    admin::may_operate,
+    body,
     landing::see_other,
-    limits::Rate,
     pages::{frame::sign_in, page},
     problem::Problem,
     query,
@@ -22,8 +20,6 @@ use crate::{
     session,
 };
 
-/// How often somebody from one address may show what is no key.
-pub(crate) const TRIES: Rate = Rate { per_minute: 6, burst: 10 };
 /// No key is longer, in characters.
 const LONGEST: usize = 1_000;
 const HOME: &str = "/console";
@@ -66,7 +62,13 @@ pub(crate) async fn show(State(app): State<Shared>, uri: Uri) -> Response {
 pub(super) fn not_named(app: &App, parts: &Parts) -> Response {
     let sentence = "You are signed in, and are not one of the operators of this server. They are named by their \
                     verified e-mail in its configuration, under [console]. With a key you are let in, too.";
-    LoginPage::new(app, parts.uri.path(), Some(sentence.to_owned())).answer(StatusCode::FORBIDDEN)
+    LoginPage::new(app, operator::way_back(parts), Some(sentence.to_owned())).answer(StatusCode::FORBIDDEN)
+}
+
+/// Whoever is named proves that again now and then.
+pub(super) fn too_old(app: &App, parts: &Parts) -> Response {
+    let sentence = "You signed in more than twelve hours ago. Sign in again, so that it is known who you are now.";
+    LoginPage::new(app, operator::way_back(parts), Some(sentence.to_owned())).answer(StatusCode::UNAUTHORIZED)
 }
 
 /// `POST /console/login` with `key` and `next`.
@@ -76,31 +78,26 @@ pub(crate) async fn open(State(app): State<Shared>, request: Request) -> Result<
     let (bytes, _place) = body::read(&app, content, app.config.limits.api_body_bytes()).await?;
     let fields = body::parse_form(&parts.headers, &bytes)?;
     let next = fields.text("next", LONGEST)?.unwrap_or_default();
-    let secret = fields.text("key", LONGEST)?.unwrap_or_default();
+    let pasted = fields.text("key", LONGEST)?.unwrap_or_default();
+    let secret = pasted.trim();
     let refused = |status, sentence: &str| Ok(LoginPage::new(&app, &next, Some(sentence.to_owned())).answer(status));
 
-    let address = address::of(&app, &parts);
-    if let Some(address) = address {
-        let taken = app.console_logins.take(address, Instant::now(), Duration::ZERO);
-        taken.map_err(|wait| Problem::too_often("Too many keys from this address were not valid", wait))?;
-    }
-    let key = match session::key(&app, &secret).await {
-        Ok(Some(key)) => key,
-        Err(problem) if !problem.asks_to_sign_in() => return Err(problem),
-        Ok(None) | Err(_) => {
-            tracing::warn!("somebody showed the console a key that is none");
+    let prove = async { session::key(&app, secret).await?.ok_or_else(Problem::unauthenticated) };
+    let key = match address::carefully(&app, &parts, prove).await {
+        Ok(key) => key,
+        Err(problem) if problem.asks_to_sign_in() => {
+            let from = address::of(&app, &parts).map_or_else(String::new, |address| address.to_string());
+            tracing::warn!(client.address = from, "somebody at {from} showed the console a key that is none");
             return refused(StatusCode::UNAUTHORIZED, "This is no key that works here.");
         }
+        Err(problem) => return Err(problem),
     };
-    if let Some(address) = &address {
-        app.console_logins.give_back(address);
-    }
-    if let Err(problem) = operator::may_operate(&key) {
+    if let Err(problem) = may_operate(&key) {
         tracing::warn!(by = key.id, "the API key {} was shown to the console and may not operate", key.id);
         return refused(problem.status(), &problem.sentence());
     }
     tracing::info!(by = key.id, "the console was opened with the key {}", key.id);
-    let cookie = app.cookies.set_console(&app.engine.console_cookie(&key, &secret));
+    let cookie = app.cookies.set_console(&app.engine.console_cookie(&key, secret));
     Ok(([(header::SET_COOKIE, cookie)], see_other(own_page(&next))).into_response())
 }
 

@@ -1,5 +1,6 @@
 //! The operator's console: why an organization is on its plan, what arrived, what failed, and working on it again.
 
+mod compare;
 pub(crate) mod delivery;
 pub(crate) mod diff;
 pub(crate) mod effects;
@@ -29,7 +30,7 @@ pub(super) fn routes() -> Routes {
         .file("/console/login", get(login::show).post(login::open))
         .file("/console/logout", post(login::close))
         .file("/console/organizations/{id}", get(organization::show))
-        .file("/console/organizations/{id}/refresh", post(organization::refresh))
+        .file("/console/organizations/{id}/refresh", post(compare::refresh))
         .page(DELIVERIES, "Deliveries", get(delivery::list))
         .file("/console/deliveries/replay", post(delivery::replay_all))
         .page(EFFECTS, "Effects", get(effects::list))

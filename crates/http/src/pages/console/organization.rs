@@ -8,9 +8,8 @@ use axum::{
     response::Response,
 };
 use http::Uri;
-use tokio::time::{Duration, timeout};
 use tollkeeper::{
-    Catalog, DecisionMade, Drift, Extent, OwedEffect, OwedState, Report, Story,
+    Catalog, DecisionMade, Drift, OwedEffect, OwedState, Story,
     ids::{EventId, OrganizationId, Source},
 };
 use tollkeeper_core::{
@@ -20,22 +19,13 @@ use tollkeeper_core::{
 };
 
 use super::{
-    Frame, News, Operator, Place, delivery, delivery_at,
+    Frame, News, Operator, Place, compare, delivery, delivery_at,
     diff::{self, Change},
     organization_at, organizations, stamp,
     standing::{Now, SubscriptionCard},
 };
-use crate::{
-    admin::named,
-    landing::see_other,
-    pages::{frame::with_query, page, words},
-    problem::Problem,
-    query,
-    router::Shared,
-};
+use crate::{admin::named, pages::page, problem::Problem, query, router::Shared};
 
-/// How long somebody waits for a comparison before the page is shown without it.
-const PATIENCE: Duration = Duration::from_secs(8);
 /// E-mails that are shown.
 const MEMBERS: usize = 60;
 
@@ -272,55 +262,10 @@ pub(crate) async fn show(
     let story = app.engine.story(&id, before).await?;
     let title = organizations::shown_name(&story.account.organization);
     let frame = Frame::new(&app, title, Place::Organizations, &operator);
+    let news = compare::news(&app, &id, &uri).await;
     let newest = before.map(|_| format!("{}#history", organization_at(id.as_str())));
     page(&OrganizationPage {
         newest,
-        ..OrganizationPage::of(frame, &story, &app.engine.catalog(), app.engine.now(), news(&uri))
+        ..OrganizationPage::of(frame, &story, &app.engine.catalog(), app.engine.now(), news)
     })
-}
-
-/// `POST /console/organizations/{id}/refresh`: compares it with what the providers hold, and mends what differs.
-pub(crate) async fn refresh(
-    State(app): State<Shared>,
-    operator: Operator,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Response, Problem> {
-    let id = OrganizationId::from(named(id)?);
-    app.engine.organization(&id).await?;
-    let by = operator.name();
-    tracing::info!(by, organization.id = %id, "{by} asked for {id} to be compared with its providers");
-    let job = app.jobs.begin(app.request_ids.next(), &app.engine, Extent::Organization(id.clone()))?;
-    let page = organization_at(id.as_str());
-    let address = match timeout(PATIENCE, job.report()).await {
-        Ok(report) => with_query(&page, &told(&report?).each_ref().map(|(name, value)| (*name, value.as_str()))),
-        Err(_) => with_query(&page, &[("done", "comparing")]),
-    };
-    Ok(see_other(&address))
-}
-
-fn told(report: &Report) -> [(&'static str, String); 3] {
-    let found = report.drift.len() as u64 + report.more;
-    let failed = report.failed + report.not_compared.len() as u64;
-    [("done", "compared".to_owned()), ("found", found.to_string()), ("failed", failed.to_string())]
-}
-
-/// What the comparison came to that this page was asked for behind.
-fn news(uri: &Uri) -> Option<News> {
-    let number = |name| query::value(uri, name).and_then(|said| said.parse::<u64>().ok()).unwrap_or_default();
-    let (tone, sentence) = match query::value(uri, "done")?.as_ref() {
-        "comparing" => {
-            ("info", "It is being compared, which takes longer than usual. Look again in a moment.".to_owned())
-        }
-        "compared" => match (number("found"), number("failed")) {
-            (0, 0) => ("good", "It was compared with the provider: nothing differs.".to_owned()),
-            (0, _) => ("warn", "Not everything could be compared; the log says why. Nothing else differs.".to_owned()),
-            (found, failed) => {
-                let differed = words::count(found, "difference was", "differences were");
-                let rest = if failed > 0 { " Not everything could be compared; the log says why." } else { "" };
-                ("warn", format!("{differed} found and written down, below.{rest}"))
-            }
-        },
-        _ => return None,
-    };
-    Some(News { tone, sentence })
 }
