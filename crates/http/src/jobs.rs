@@ -50,30 +50,35 @@ impl Jobs {
     /// # Errors
     /// 503, when too many are running.
     pub(crate) fn begin(&self, id: String, engine: &Tollkeeper, extent: Extent) -> Result<Job, Problem> {
+        let (job, done) = self.enter(id, &extent)?;
+        if let Some(done) = done {
+            let engine = engine.clone();
+            tokio::spawn(async move {
+                let outcome = engine.reconcile(&extent).await;
+                if let Err(error) = &outcome {
+                    tracing::warn!(%error, ?extent, "a reconciliation did not come to its end: {error}");
+                }
+                done.send_replace(Some(outcome.map_err(|error| Problem::from(error).logged())));
+            });
+        }
+        Ok(job)
+    }
+
+    /// Writes one down, with where to say what it came to; nowhere, where the same one runs already.
+    fn enter(&self, id: String, extent: &Extent) -> Result<(Job, Option<watch::Sender<Outcome>>), Problem> {
+        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |job: &&Job| matches!(extent, Extent::Organization(_)) && job.is_of(extent) && job.is_running();
+        if let Some(running) = jobs.iter().find(same) {
+            return Ok((running.clone(), None));
+        }
+        if jobs.len() >= MOST {
+            let over = jobs.iter().position(|job| !job.is_running());
+            jobs.remove(over.ok_or_else(|| Problem::later("overloaded", "Too many reconciliations are running"))?);
+        }
         let (done, outcome) = watch::channel(None);
         let job = Job { id, extent: extent.clone(), outcome };
-        {
-            let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let same =
-                |other: &&Job| matches!(extent, Extent::Organization(_)) && other.is_of(&extent) && other.is_running();
-            if let Some(running) = jobs.iter().find(same) {
-                return Ok(running.clone());
-            }
-            if jobs.len() >= MOST {
-                let over = jobs.iter().position(|job| !job.is_running());
-                jobs.remove(over.ok_or_else(|| Problem::later("overloaded", "Too many reconciliations are running"))?);
-            }
-            jobs.push_back(job.clone());
-        }
-        let engine = engine.clone();
-        tokio::spawn(async move {
-            let outcome = engine.reconcile(&extent).await;
-            if let Err(error) = &outcome {
-                tracing::warn!(%error, ?extent, "a reconciliation did not come to its end: {error}");
-            }
-            done.send_replace(Some(outcome.map_err(|error| Problem::from(error).logged())));
-        });
-        Ok(job)
+        jobs.push_back(job.clone());
+        Ok((job, Some(done)))
     }
 
     /// Finds one by its id.
@@ -103,5 +108,27 @@ impl Job {
             Ok(outcome) => outcome.clone().expect("that was waited for"),
             Err(_) => Err(Problem::internal("a reconciliation panicked")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organization_is_compared_once_at_a_time() {
+        let jobs = Jobs::default();
+        let one = Extent::Organization("org_1".into());
+        let (first, done) = jobs.enter("1".into(), &one).unwrap();
+        let done = done.unwrap();
+        let (second, again) = jobs.enter("2".into(), &one).unwrap();
+        assert!(again.is_none() && second.id() == first.id());
+        let (other, its_own) = jobs.enter("3".into(), &Extent::Organization("org_2".into())).unwrap();
+        assert!(its_own.is_some() && other.id() == "3");
+        // Of everything there is one at a time anyway: the engine says so.
+        let (_, full) = jobs.enter("4".into(), &Extent::Full).unwrap();
+        assert!(full.is_some() && jobs.enter("5".into(), &Extent::Full).unwrap().1.is_some());
+        done.send_replace(Some(Ok(Report::default())));
+        assert!(jobs.enter("6".into(), &one).unwrap().1.is_some(), "what is over is not joined");
     }
 }

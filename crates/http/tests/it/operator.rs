@@ -231,27 +231,6 @@ async fn a_reconciliation_that_takes_long_is_a_job() {
 }
 
 #[tokio::test]
-async fn an_organization_is_compared_once_at_a_time() {
-    let mut config: Config = operated();
-    config.limits.report_time = Duration::ZERO;
-    let world = World::with(|_| {}, config).await;
-    for id in ["org_1", "org_2"] {
-        world.operate("PUT", &format!("/admin/api/organizations/{id}"), r#"{"displayName":"Acme"}"#).await;
-    }
-    let begin = async |id: &str| {
-        let body = json!({ "organizationId": id }).to_string();
-        let begun = world.operate("POST", "/admin/api/reconcile", &body).await;
-        assert_eq!(begun.status, StatusCode::ACCEPTED, "{begun:?}");
-        begun.header("location").unwrap().to_owned()
-    };
-    let (first, second, other) = tokio::join!(begin("org_1"), begin("org_1"), begin("org_2"));
-    assert_eq!(first, second);
-    assert_ne!(first, other);
-    until(async || world.operate("GET", &first, "").await.status == StatusCode::OK).await;
-    assert_ne!(begin("org_1").await, first, "what is over is not joined");
-}
-
-#[tokio::test]
 async fn a_reconciliation_outlives_the_time_of_other_requests() {
     let mut config: Config = operated();
     config.limits.request_time = Duration::from_millis(200);

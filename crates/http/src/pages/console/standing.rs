@@ -245,7 +245,7 @@ fn facts(row: &Subscription, access: Access, now: Timestamp) -> Vec<Fact> {
     if let Some(seats) = row.seats {
         facts.push(Fact::said("Seats bought", seats.to_string()));
     }
-    let is_over = matches!(row.status, Status::Cancelled | Status::Expired);
+    let is_begun = row.status == Status::Future;
     let dates = [
         ("Period from", row.period_start),
         ("Period until", row.period_end),
@@ -257,7 +257,7 @@ fn facts(row: &Subscription, access: Access, now: Timestamp) -> Vec<Fact> {
         ("Cancelled", row.cancelled_at),
         ("Ends at", row.cancel_at),
         ("Ended", row.ended_at),
-        ("Checkout until", row.checkout.as_ref().filter(|_| !is_over).map(|checkout| checkout.expires_at)),
+        ("Checkout until", row.checkout.as_ref().filter(|_| is_begun).map(|checkout| checkout.expires_at)),
         ("Provider seen", row.observed_at),
     ];
     facts.extend(dates.into_iter().filter_map(|(name, at)| Some(Fact::said(name, stamp(at?.as_micros())))));
