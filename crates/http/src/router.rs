@@ -71,6 +71,8 @@ impl Default for Config {
 pub(crate) struct App {
     pub(crate) engine: Tollkeeper,
     pub(crate) config: Config,
+    /// Our own origin, where the address of our pages has one: who may use the console.
+    pub(crate) own: Vec<String>,
     /// Our own origin and the allowed ones: who may write with a cookie.
     pub(crate) writers: Vec<String>,
     /// The allowed origins: who may read answers from another site.
@@ -112,7 +114,8 @@ pub fn router(engine: Tollkeeper, config: Config) -> Router {
 pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
     let settings = engine.settings();
     let readers = cors::origins(settings.allowed_origins.iter().map(String::as_str));
-    let writers = cors::origins(std::iter::once(settings.app_url.as_str()).chain(readers.iter().map(String::as_str)));
+    let own = cors::origins(std::iter::once(settings.app_url.as_str()));
+    let writers = own.iter().chain(&readers).cloned().collect();
     let limits = &config.limits;
     Arc::new(App {
         request_ids: RequestIds::default(),
@@ -132,6 +135,7 @@ pub(crate) fn app(engine: Tollkeeper, config: Config) -> Shared {
         inbox_figures: InboxFigures::default(),
         engine,
         config,
+        own,
         writers,
         readers,
     })

@@ -2,6 +2,7 @@
 
 use reqwest::{RequestBuilder, header::AUTHORIZATION};
 use serde_json::{Value, json};
+use tollkeeper_store::inbox;
 
 use crate::support::{Answer, Server, World, inbox_rows, worked_off};
 
@@ -59,7 +60,8 @@ tollkeeper_testkit::both_engines! {
         rows.retain(|row| row.source.as_str() == "scalekit");
         let [row] = rows.as_slice() else { panic!("{rows:?}") };
         assert_eq!((row.event_id.as_str(), row.seen), ("evt_7001", 2));
-        assert_eq!(row.body, NEWS.as_bytes(), "the bytes are kept as they came");
+        let stored = inbox::get(db.db().read().await.unwrap().c(), &row.source, &row.event_id).await.unwrap().unwrap();
+        assert_eq!(stored.body, NEWS.as_bytes(), "the bytes are kept as they came");
         worked_off(db.db()).await;
         assert_eq!(world.truth("customers", "org_7001").await.len(), 1);
     }

@@ -133,6 +133,10 @@ pub(crate) async fn apply(State(app): State<Shared>, visitor: Visitor, request: 
     let token = asked.fields.text("previewToken", TOKEN)?.ok_or_else(|| {
         Problem::field("previewToken", "preview_required", "Look at what the change costs first, then confirm it")
     })?;
+    if choice.waits(&app.engine.catalog()) {
+        // Who clicks twice sees the second answer only.
+        return Ok(see_other("/billing?done=scheduled"));
+    }
     let wanted = UpdateRequest { preview_token: Some(token), ..choice.request() };
     let updated = asked.try_act(|engine, actor| async move { engine.update(&actor, &wanted).await }).await?;
     let outcome = match updated {
@@ -142,7 +146,7 @@ pub(crate) async fn apply(State(app): State<Shared>, visitor: Visitor, request: 
         }
         Ok(Updated::Hosted(url)) => return leave::to(url, "the page of the billing provider"),
         Err(Error::PreviewOutdated(preview)) => Outcome::Outdated(preview),
-        // Who clicks twice sees the second answer only: the first one made the change.
+        // The first one made the change.
         Err(Error::Invalid { code: "nothing_changes", .. }) => return Ok(see_other("/billing?done=changed")),
         Err(error) => Outcome::Refused(error.into()),
     };
@@ -245,6 +249,14 @@ impl<'a> Choice<'a> {
             subscription_id: Some(self.row.id.to_string()),
             ..UpdateRequest::default()
         }
+    }
+
+    /// Whether this very choice waits for the end of the period already.
+    fn waits(&self, catalog: &Catalog) -> bool {
+        let price = self.plan.as_ref().and_then(|name| catalog.plan(name)).and_then(|plan| self.price(plan));
+        self.row.scheduled.as_ref().zip(price).is_some_and(|(change, price)| {
+            change.seats == Some(self.seats) && change.items.iter().any(|item| item.price_id == price.id)
+        })
     }
 
     /// How often prices are paid that are shown: by the month where nobody says otherwise.
