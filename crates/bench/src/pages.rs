@@ -1,7 +1,9 @@
-//! The people's pages over HTTP, while very many organizations are in the database.
+//! The pages for people and for operators over HTTP, while very many organizations are in the database.
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
+use tollkeeper::{Scope, Tollkeeper};
 use tollkeeper_testkit::database::Engine;
 
 use crate::{
@@ -10,13 +12,54 @@ use crate::{
     report::{Bar, Line, Report, Unit},
     rows::{self, GROWTH},
     stand_in,
-    world::{Database, Plan, Providers, Server, Wish, engine},
+    world::{APP_URL, Database, Plan, Providers, Server, Wish, engine},
 };
-
-const PAGES: [&str; 3] = ["/", "/pricing", "/billing"];
 
 /// What a page may take, in microseconds.
 const SLOWEST: u64 = 10_000;
+
+/// A page and whoever looks at it.
+struct Page {
+    what: &'static str,
+    /// Its address for one of the organizations.
+    path: fn(&str) -> String,
+    by: By,
+    /// Few have to be enough to measure it.
+    is_slow: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Member,
+    Operator,
+}
+
+/// How a page is called, its address, who looks at it.
+const PAGES: [Page; 7] = [
+    Page { what: "/", path: |_| "/".into(), by: By::Member, is_slow: false },
+    Page { what: "/pricing", path: |_| "/pricing".into(), by: By::Member, is_slow: false },
+    Page { what: "/billing", path: |_| "/billing".into(), by: By::Member, is_slow: false },
+    Page { what: "/console", path: |_| "/console".into(), by: By::Operator, is_slow: false },
+    Page {
+        what: "/console, one by its id",
+        path: |organization| format!("/console?query={organization}"),
+        by: By::Operator,
+        is_slow: false,
+    },
+    Page {
+        what: "/console/organizations/{id}",
+        path: |organization| format!("/console/organizations/{organization}"),
+        by: By::Operator,
+        is_slow: false,
+    },
+    // Every name is looked at.
+    Page {
+        what: "/console, by a name that nobody has",
+        path: |organization| format!("/console?query=Not+{organization}"),
+        by: By::Operator,
+        is_slow: true,
+    },
+];
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     for engine in &plan.engines {
@@ -31,29 +74,34 @@ async fn each_page(plan: &Plan, engine_kind: Engine, report: &mut Report) -> any
     rows::seed(&database.db, 0..organizations, rows::seeded, GROWTH).await?;
     let sandbox = stand_in::Apart::start(organizations).await?;
     let client = stand_in::client()?;
-    let mut tokens = Vec::new();
+    let mut members = Vec::new();
     for person in 0..people {
         // From everywhere in the table, so that no page of it is read for two of them.
         let organization = rows::seeded(person * (organizations / people)).organization;
-        tokens.push(stand_in::token(&client, &sandbox.url, &organization).await?);
+        let token = stand_in::token(&client, &sandbox.url, &organization).await?;
+        members.push((organization, format!("authorization: Bearer {token}")));
     }
     let providers = Providers { url: sandbox.url.clone(), ..Providers::default() };
     let running = engine(&database.db, &Wish { providers, ..Wish::default() })?;
     let ours = Server::of(&running).await?;
+    let operator = operator(running.engine(), &ours).await?;
     for page in PAGES {
+        let what = page.what;
         let requests = |count: usize| {
             let mut requests = Requests::default();
             for number in 0..count {
-                let token = &tokens[number % people];
+                let (organization, token) = &members[number % people];
+                let path = (page.path)(organization);
+                let credential = if page.by == By::Member { token } else { &operator };
                 requests.push_get(&format!(
-                    "GET {page} HTTP/1.1\r\nhost: bench.test\r\naccept: text/html\r\nauthorization: Bearer {token}\r\n"
+                    "GET {path} HTTP/1.1\r\nhost: bench.test\r\naccept: text/html\r\n{credential}\r\n"
                 ));
             }
             Arc::new(requests)
         };
+        let (first, count) = if page.is_slow { (10, plan.size(200, 10)) } else { (people, plan.size(10_000, 20)) };
         // The first round proves the tokens, and the second tells what half load is.
-        load::send(ours.address, requests(people), plan.connections, Pace::Closed, None).await?;
-        let count = plan.size(10_000, 20);
+        load::send(ours.address, requests(first), plan.connections, Pace::Closed, None).await?;
         let most = load::send(ours.address, requests(count), plan.connections, Pace::Closed, None).await?;
         let most = rate(count, most.took);
         let pace = Pace::PerSecond((most / 2).max(1));
@@ -61,7 +109,7 @@ async fn each_page(plan: &Plan, engine_kind: Engine, report: &mut Report) -> any
         let p50 = percentile(&mut half.latencies, 50);
         report.add(Line {
             work: "pages",
-            what: format!("{page}, {organizations} organizations: p99 at half load"),
+            what: format!("{what}, {organizations} organizations: p99 at half load"),
             engine: database.name,
             value: percentile(&mut half.latencies, 99),
             unit: Unit::Microseconds,
@@ -73,4 +121,16 @@ async fn each_page(plan: &Plan, engine_kind: Engine, report: &mut Report) -> any
     running.stop().await;
     database.db.close().await;
     Ok(())
+}
+
+/// The cookie of somebody who has shown a key to the console, as a line of a request.
+async fn operator(engine: &Tollkeeper, ours: &Server) -> anyhow::Result<String> {
+    let (_, secret) = engine.create_key("bench", &[Scope::Admin], None).await?;
+    // What comes after the login would hide its cookie.
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+    let login = client.post(format!("http://{}/console/login", ours.address)).header("origin", APP_URL);
+    let form = login.header("content-type", "application/x-www-form-urlencoded").body(format!("key={secret}"));
+    let answer = form.send().await?;
+    let cookie = answer.headers().get("set-cookie").and_then(|line| line.to_str().ok()?.split(';').next());
+    Ok(format!("cookie: {}", cookie.context("the console lets nobody in")?))
 }

@@ -97,6 +97,8 @@ impl Default for Providers {
     }
 }
 
+/// Where the pages say that they are.
+pub(crate) const APP_URL: &str = "http://127.0.0.1";
 pub(crate) const CLIENT_ID: &str = "skc_bench";
 pub(crate) const CLIENT_SECRET: &str = "sandbox_bench";
 pub(crate) const API_KEY: &str = "test_bench";
@@ -141,7 +143,7 @@ pub(crate) struct Wish {
 }
 
 pub(crate) fn engine(db: &Db, wish: &Wish) -> anyhow::Result<Running> {
-    let mut settings = Settings::new("chargebee".into(), "http://127.0.0.1");
+    let mut settings = Settings::new("chargebee".into(), APP_URL);
     if wish.gates_from_memory {
         settings.gate_fresh = Duration::from_secs(24 * 60 * 60);
     }

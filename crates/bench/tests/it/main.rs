@@ -58,5 +58,5 @@ fn reconcile_compares_everything_and_finds_nothing() {
 #[test]
 fn every_page_is_measured() {
     let figures = figures("pages");
-    assert_eq!((count(&figures, "/pricing"), count(&figures, "/billing")), (1, 1));
+    assert_eq!((count(&figures, "/pricing"), count(&figures, "/billing"), count(&figures, "/console")), (1, 1, 4));
 }
