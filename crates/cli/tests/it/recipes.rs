@@ -13,10 +13,9 @@ use axum::{
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tollkeeper_testkit::database::{Engine, TestDb};
 
 use crate::{
-    provider::both_providers,
+    provider::everywhere,
     support::{Answer, DAY, Server, World, client, worked_off},
 };
 
@@ -74,9 +73,9 @@ async fn pass_on(State((client, server)): State<(Client, String)>, request: Requ
     }
 }
 
-both_providers! {
-    async fn a_page_of_a_cookbook_works_as_it_is(provider: Provider) {
-        let (world, db) = (World::of(provider).await, TestDb::new(Engine::Sqlite).await);
+everywhere! {
+    async fn a_page_of_a_cookbook_works_as_it_is(db: TestDb, provider: Provider) {
+        let world = World::of(provider).await;
         // The old addresses stand before it; people come to it directly.
         let server = world.serve_at("127.0.0.1:0".parse().unwrap(), db.url(), &[]).await;
         at_the_old_addresses(&world, &server).await;
@@ -160,8 +159,8 @@ both_providers! {
         assert!(told.iter().filter(of_provider).count() > 2, "{told:?}");
     }
 
-    async fn an_old_address_takes_nothing_from_strangers(provider: Provider) {
-        let (world, db) = (World::of(provider).await, TestDb::new(Engine::Sqlite).await);
+    async fn an_old_address_takes_nothing_from_strangers(db: TestDb, provider: Provider) {
+        let world = World::of(provider).await;
         let server = world.serve(db.url(), &["--no-workers"]).await;
         let url = format!("{}/{}/webhook", server.url, provider.name());
         let event = json!({ "id": "ev_1", "event_type": "subscription_activated", "type": "invoice.paid" });
