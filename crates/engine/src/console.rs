@@ -200,8 +200,7 @@ impl Tollkeeper {
         let mut members = member::first(connection.c(), id, MEMBERS as i64 + 1).await?;
         let more_members = members.len() > MEMBERS;
         members.truncate(MEMBERS);
-        let live: Vec<_> = account.subscriptions.iter().filter(|row| row.status.is_live()).cloned().collect();
-        let seats = seats::limit(&self.catalog(), &live);
+        let seats = seats::limit(&self.catalog(), &account.subscriptions);
         let before = before.unwrap_or(i64::MAX);
         // One more tells whether there are older ones.
         let mut history = history::newest(connection.c(), id, before, DECISIONS as i64 + 1).await?;

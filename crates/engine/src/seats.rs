@@ -48,8 +48,8 @@ impl Tollkeeper {
         let members = member::list(self.inner.db.read().await?.c(), organization).await?;
         let holders: Vec<_> = members.into_iter().filter_map(holder).collect();
         let used = holders.len() as u64;
-        let rows = account.into_iter().flat_map(|account| account.subscriptions);
-        let limit = limit(&self.catalog(), &rows.filter(|row| row.status.is_live()).collect::<Vec<_>>());
+        let rows = account.map(|account| account.subscriptions).unwrap_or_default();
+        let limit = limit(&self.catalog(), &rows);
         Ok(Seats { used, limit, over: limit.is_some_and(|limit| used > limit), holders })
     }
 }
@@ -62,11 +62,12 @@ fn holder(member: Member) -> Option<SeatHolder> {
 
 /// The seats of what is live, else of the default plan. Of several product lines the one with most counts: a person who
 /// has a seat in any of them belongs here.
-pub(crate) fn limit(catalog: &Catalog, live: &[Subscription]) -> Option<u64> {
-    if live.is_empty() {
+pub(crate) fn limit(catalog: &Catalog, rows: &[Subscription]) -> Option<u64> {
+    let mut live = rows.iter().filter(|row| row.status.is_live()).peekable();
+    if live.peek().is_none() {
         return catalog.default_plan().and_then(|plan| plan.seats);
     }
-    live.iter().filter_map(|row| seat_limit(catalog, row)).max()
+    live.filter_map(|row| seat_limit(catalog, row)).max()
 }
 
 /// Says how many seats one subscription has; `None` without a limit.

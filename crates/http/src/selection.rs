@@ -5,6 +5,7 @@ use tollkeeper::{CreateRequest, UpdateRequest, ports::ChangeWhen};
 use crate::{
     body::{ADDRESS, Fields, NAME, TOKEN},
     problem::Problem,
+    wanted,
 };
 
 /// When a change takes effect; `auto` is the same as nothing.
@@ -92,7 +93,7 @@ impl Selection {
             hosted: fields.boolean("hosted")?.unwrap_or(false),
             success_url: success.or(back),
             cancel_url: fields.text("cancelUrl", ADDRESS)?,
-            subscription_id: fields.text("subscriptionId", NAME)?,
+            subscription_id: wanted::named(fields)?,
         };
         Ok((request, self.spelling))
     }

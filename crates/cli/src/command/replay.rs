@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::json;
 use tollkeeper::{
-    Replay as Which, Tollkeeper,
+    Replay as Which,
     ids::{EventId, Source},
 };
 use tollkeeper_core::time::MachineTime;
@@ -46,7 +46,10 @@ pub(crate) async fn run(args: Replay) -> anyhow::Result<()> {
     }
     let json = args.json;
     let count = with_engine(async |engine| match (args.source, args.event) {
-        (Some(source), Some(event)) => one(engine, &source, &event).await,
+        (Some(source), Some(event)) => match engine.replay(&source, &event).await? {
+            true => Ok(1),
+            false => bail!("{source} sent nothing with the id {event}"),
+        },
         (source, _) => {
             let which = Which { source, from: args.from, until: args.until, closed: args.closed };
             Ok(engine.replay_all(&which).await?)
@@ -61,11 +64,4 @@ pub(crate) async fn run(args: Replay) -> anyhow::Result<()> {
         1 => "One delivery is worked on again, as soon as a server runs.".to_owned(),
         count => format!("{count} deliveries are worked on again, as soon as a server runs."),
     })
-}
-
-async fn one(engine: &Tollkeeper, source: &Source, event: &EventId) -> anyhow::Result<u64> {
-    if !engine.replay(source, event).await? {
-        bail!("{source} sent nothing with the id {event}");
-    }
-    Ok(1)
 }

@@ -19,7 +19,7 @@ use crate::{
     router::Shared,
 };
 
-/// `GET /admin/api/inbox?state=&source=&limit=&before=`, the newest first, without what they say.
+/// `GET /admin/api/inbox?state=&source=&subject=&limit=&before=`, the newest first, without what they say.
 pub(super) async fn list(State(app): State<Shared>, _operator: OperatorKey, uri: Uri) -> Result<Json<Value>, Problem> {
     let state = query::value(&uri, "state").map(|word| state(&word)).transpose()?;
     let filter = DeliveryFilter {

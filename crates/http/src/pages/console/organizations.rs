@@ -116,7 +116,7 @@ impl TroubleRow {
     }
 }
 
-/// Four figures of which each is a way to what it counts.
+/// Figures, each of which is a way to what it counts.
 fn figures(backlog: &Backlog) -> Vec<Figure> {
     let sum = |of: fn(&Trouble) -> i64| backlog.deliveries.iter().map(of).sum::<i64>();
     let (dead, waiting, failing) = (sum(|it| it.dead), sum(|it| it.waiting), sum(|it| it.failing));

@@ -191,7 +191,7 @@ impl SubscriptionCard {
             group: Some(row.plan_group.clone()).filter(|group| group != DEFAULT_GROUP),
             status: row.status.as_str(),
             tone: standing.tone.class(),
-            is_over: matches!(row.status, Status::Cancelled | Status::Expired),
+            is_over: row.status.is_over(),
             sentences,
             notes: notes(row, catalog, now),
             facts: facts(row, access(row, catalog.policy(), now), now),
