@@ -21,7 +21,8 @@ use tollkeeper_store::{
     link::{self, LinkKind},
     member, organization,
     outbox::{self, OutboxRow as OwedEffect, Troubled as TroubledEffects},
-    search, subscription,
+    search::{self, NameMatch},
+    subscription,
 };
 
 use crate::{
@@ -114,11 +115,16 @@ impl Tollkeeper {
     }
 
     /// Finds at most `limit` organizations by what a person has of them: its id or external id or the beginning of one, an
-    /// id of a customer or subscription, ours or a provider's, a member's e-mail, a piece of its name.
+    /// id of a customer or subscription, ours or a provider's, a member's e-mail or its own, its name as `names` says.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn find_organizations(&self, text: &str, limit: i64) -> Result<Vec<Organization>, Error> {
+    pub async fn find_organizations(
+        &self,
+        text: &str,
+        names: NameMatch,
+        limit: i64,
+    ) -> Result<Vec<Organization>, Error> {
         let text = text.trim();
         let mut connection = self.inner.db.read().await?;
         let providers = self.inner.billing.keys();
@@ -131,7 +137,7 @@ impl Tollkeeper {
         if let Some(owner) = owners.into_iter().flatten().next() {
             return Ok(organization::get(connection.c(), &owner).await?.into_iter().collect());
         }
-        Ok(search::organizations(connection.c(), text, limit).await?)
+        Ok(search::organizations(connection.c(), text, names, limit).await?)
     }
 
     /// At most `limit` organizations, the newest first.

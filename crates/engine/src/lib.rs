@@ -143,4 +143,5 @@ pub use tollkeeper_store::{
     history::HistoryRow as DecisionMade,
     inbox::{Filter as DeliveryFilter, InboxRow as StoredDelivery, InboxState as DeliveryState, Replay, Trouble},
     outbox::{OutboxRow as OwedEffect, OutboxState as OwedState, Troubled as TroubledEffects},
+    search::NameMatch,
 };

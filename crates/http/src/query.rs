@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::Uri;
+use tollkeeper::NameMatch;
 use tollkeeper_core::time::MachineTime;
 use url::form_urlencoded;
 
@@ -27,6 +28,14 @@ pub(crate) fn switch(uri: &Uri, name: &'static str) -> Result<bool, Problem> {
         Some("true") => Ok(true),
         Some(_) => Err(Problem::field(name, "invalid_type", format!("{name} must be true or false"))),
     }
+}
+
+/// Which part of a name must be what is looked for: `anywhere=true` asks for any part of it.
+///
+/// # Errors
+/// A problem that names it, for any other word.
+pub(crate) fn names(uri: &Uri) -> Result<NameMatch, Problem> {
+    Ok(if switch(uri, "anywhere")? { NameMatch::Anywhere } else { NameMatch::Beginning })
 }
 
 /// A name: at most 255 characters, all of them visible.

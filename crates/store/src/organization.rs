@@ -6,6 +6,7 @@ use tollkeeper_core::{ids::OrganizationId, organization::Organization, time::Tim
 
 use crate::{
     C, Error, Tx,
+    search::folded,
     value::{At, at, instant},
 };
 
@@ -68,8 +69,8 @@ pub async fn insert(tx: &mut Tx, organization: &Organization) -> Result<bool, Er
         tx.c(),
         exec,
         "
-        INSERT INTO organization (id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deletion_began_at, deleted_at, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        INSERT INTO organization (id, display_name, external_id, email, locale, currency, billing_provider, had_trial, version, identity_updated_at, deletion_began_at, deleted_at, created_at, updated_at, search_name)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (id) DO NOTHING",
         organization.id.as_str(),
         &organization.display_name,
@@ -85,6 +86,7 @@ pub async fn insert(tx: &mut Tx, organization: &Organization) -> Result<bool, Er
         at(organization.deleted_at),
         At(organization.created_at),
         At(organization.updated_at),
+        folded(&organization.display_name),
     )?;
     Ok(rows == 1)
 }
@@ -142,10 +144,10 @@ async fn put(tx: &mut Tx, all: &[(&Organization, i64, i64)]) -> Result<HashSet<O
         tx.c(),
         all Written rows all,
         "
-        WITH new (id, expected_version, version, display_name, external_id, email, locale, currency, billing_provider, had_trial, identity_updated_at, deletion_began_at, deleted_at, created_at, updated_at) AS (",
+        WITH new (id, expected_version, version, display_name, external_id, email, locale, currency, billing_provider, had_trial, identity_updated_at, deletion_began_at, deleted_at, created_at, updated_at, search_name) AS (",
         ")
         UPDATE organization
-        SET version = new.version, display_name = new.display_name, external_id = new.external_id, email = new.email, locale = new.locale, currency = new.currency, billing_provider = new.billing_provider, had_trial = new.had_trial, identity_updated_at = new.identity_updated_at, deletion_began_at = new.deletion_began_at, deleted_at = new.deleted_at, created_at = new.created_at, updated_at = new.updated_at
+        SET version = new.version, display_name = new.display_name, external_id = new.external_id, email = new.email, locale = new.locale, currency = new.currency, billing_provider = new.billing_provider, had_trial = new.had_trial, identity_updated_at = new.identity_updated_at, deletion_began_at = new.deletion_began_at, deleted_at = new.deleted_at, created_at = new.created_at, updated_at = new.updated_at, search_name = new.search_name
         FROM new
         WHERE organization.id = new.id
           AND organization.version = new.expected_version
@@ -166,6 +168,7 @@ async fn put(tx: &mut Tx, all: &[(&Organization, i64, i64)]) -> Result<HashSet<O
             at(new.0.deleted_at),
             At(new.0.created_at),
             At(new.0.updated_at),
+            folded(&new.0.display_name),
         )
     )?;
     Ok(written.into_iter().map(|row| row.id.into()).collect())

@@ -193,18 +193,19 @@ impl Tollkeeper {
                 return Ok(Outcome::Later);
             }
         };
+        let given = self.machine_now();
         self.inner.refreshes.answered();
-        if !self.keep(&row, kept, tokens.clone()).await? {
+        if !self.keep(&row, kept, tokens.clone(), given).await? {
             // Signed out meanwhile.
             return Ok(Outcome::Over);
         }
-        self.prove_renewed(&row, &tokens).await
+        self.prove_renewed(&row, &tokens, given).await
     }
 
     /// Writes new tokens down, before anything else is done with them: whatever they turn out to be, the old ones are
     /// worthless now. `false` when the session has ended.
-    async fn keep(&self, row: &rows::Session, kept: Kept, tokens: Tokens) -> Result<bool, Error> {
-        let sealed = self.inner.tokens.close(&kept.renewed(tokens, self.machine_now()), &row.id);
+    async fn keep(&self, row: &rows::Session, kept: Kept, tokens: Tokens, given: MachineTime) -> Result<bool, Error> {
+        let sealed = self.inner.tokens.close(&kept.renewed(tokens, given), &row.id);
         let (id, version, sealed) = (row.id.as_str(), row.version, &sealed[..]);
         let mut write = 1;
         loop {
@@ -226,11 +227,10 @@ impl Tollkeeper {
         }
     }
 
-    /// Looks whether the new tokens are of any use, and of the same person.
-    async fn prove_renewed(&self, row: &rows::Session, tokens: &Tokens) -> Result<Outcome, Error> {
-        // Not before: the call and the writing took their time.
-        let now = self.machine_now();
-        match self.inner.identity.authenticate(tokens.access_token.expose_secret(), now).await {
+    /// Looks whether the new tokens were of any use when they were given, and of the same person. If they are over by now,
+    /// whoever uses them next renews them again.
+    async fn prove_renewed(&self, row: &rows::Session, tokens: &Tokens, given: MachineTime) -> Result<Outcome, Error> {
+        match self.inner.identity.authenticate(tokens.access_token.expose_secret(), given).await {
             Ok(session) if session.user_id == row.user_id => {
                 self.inner.refreshes.worked(&row.id);
                 Ok(Outcome::Renewed)
@@ -242,7 +242,7 @@ impl Tollkeeper {
             // They are proven by whoever uses them next.
             Err(AuthError::KeysUnavailable) => Ok(Outcome::Renewed),
             Err(error @ (AuthError::Invalid(_) | AuthError::Expired)) => {
-                self.inner.refreshes.failed_for(&row.id, now);
+                self.inner.refreshes.failed_for(&row.id, self.machine_now());
                 tracing::error!(%error, "a renewed token is not believed: {error}");
                 Ok(Outcome::Later)
             }

@@ -12,7 +12,7 @@ use crate::world::{ORG, World};
 const DAY_OF_WORK: Duration = Duration::from_secs(8 * 60 * 60);
 
 async fn found(world: &World, text: &str) -> Vec<String> {
-    let found = world.engine().find_organizations(text, 10).await.unwrap();
+    let found = world.engine().find_organizations(text, tollkeeper::NameMatch::Beginning, 10).await.unwrap();
     found.into_iter().map(|organization| organization.id.into_string()).collect()
 }
 

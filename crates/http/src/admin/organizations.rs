@@ -18,12 +18,12 @@ use crate::{
     router::{App, Shared},
 };
 
-/// `GET /admin/api/organizations?query=&limit=`: those that are called like this, by id, name or whatever belongs to them;
-/// without a query the newest.
+/// `GET /admin/api/organizations?query=&anywhere=&limit=`: those that are called like this, by id, name or whatever belongs
+/// to them; without a query the newest.
 pub(super) async fn find(State(app): State<Shared>, _operator: OperatorKey, uri: Uri) -> Result<Json<Value>, Problem> {
     let limit = query::limit(&uri)?;
     let found = match query::name(&uri, "query")? {
-        Some(text) => app.engine.find_organizations(&text, limit).await?,
+        Some(text) => app.engine.find_organizations(&text, query::names(&uri)?, limit).await?,
         None => app.engine.newest_organizations(limit).await?,
     };
     Ok(Json(json!({ "organizations": found })))

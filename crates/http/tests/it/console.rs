@@ -329,14 +329,21 @@ async fn an_organization_is_found_and_tells_its_story() {
     world.operate("PUT", "/admin/api/organizations/org_1/members/usr_9", r#"{"email":"Eve@Acme.test"}"#).await;
     world.operate("PUT", "/admin/api/organizations/org_2", r#"{"displayName":"Second"}"#).await;
     let row = world.subscribe(r#"{"plan":"growth"}"#).await;
-    for query in ["org_1", "acme", "eve%40acme.test", "%3Cscript", &row] {
+    for query in ["org_1", "acme", "eve%40acme.test", "%3C%2FPRE%3E%3Cscript", "%3Cscript&anywhere=true", &row] {
         let page = see(&world, &cookie, &format!("/console?query={query}")).await.page(200);
         assert!(page.contains("/console/organizations/org_1") && !page.contains("org_2"), "{query}: {page}");
         assert!(!page.contains("<script"), "{query}: {page}");
     }
     let page = see(&world, &cookie, "/console?query=%22%3E%3Cscript%3E%00nobody").await.page(200);
     assert!(page.contains("Nothing is called that") && !page.contains("<script"), "{page}");
-    assert!(see(&world, &cookie, "/console").await.page(200).contains("Second"));
+    // What is not found at the beginning of a name is one link away.
+    let page = see(&world, &cookie, "/console?query=%3Cscript").await.page(200);
+    assert!(page.contains("href=\"/console?query=%3Cscript&#38;anywhere=true\">Look at every part"), "{page}");
+    let page = see(&world, &cookie, "/console?query=nobody&anywhere=true").await.page(200);
+    assert!(page.contains("no name has it anywhere") && !page.contains("Look at every part"), "{page}");
+    see(&world, &cookie, "/console?query=a&anywhere=perhaps").await.page(400);
+    let page = see(&world, &cookie, "/console").await.page(200);
+    assert!(page.contains("Second") && !page.contains("Look at every part"), "{page}");
 
     let page = see(&world, &cookie, "/console/organizations/org_1").await.page(200);
     for told in [
@@ -410,6 +417,9 @@ async fn programs_find_organizations_too() {
     assert_eq!(find("?query=org_").await, ["org_1", "org_2"]);
     assert_eq!(find("?query=org_&limit=1").await, ["org_1"]);
     assert_eq!(find("?query=nobody").await, [""; 0]);
+    assert_eq!(find("?query=cme").await, [""; 0]);
+    assert_eq!(find("?query=cme&anywhere=true").await, ["org_1"]);
+    world.operate("GET", "/admin/api/organizations?query=a&anywhere=1", "").await.problem(400, "invalid_type");
     assert_eq!(find("").await.len(), 2);
     world.operate("GET", "/admin/api/organizations?query=", "").await.problem(400, "invalid_text");
     let nobody = plain("GET", "/admin/api/organizations").body(Body::empty()).unwrap();

@@ -8,6 +8,7 @@
 CREATE TABLE organization (
     id                  TEXT    NOT NULL,
     display_name        TEXT    NOT NULL DEFAULT '',
+    search_name         TEXT    NOT NULL DEFAULT '', -- folded, and its beginning only
     external_id         TEXT,
     email               TEXT,
     locale              TEXT,
@@ -24,8 +25,10 @@ CREATE TABLE organization (
     CONSTRAINT organization_had_trial CHECK (had_trial IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
--- What a person remembers of an organization, and the newest ones.
-CREATE INDEX organization_external_id ON organization (external_id) WHERE external_id IS NOT NULL;
+-- What a person remembers of an organization, and the newest ones. What is longer than an index can take is not found.
+CREATE INDEX organization_external_id ON organization (external_id) WHERE length(external_id) <= 255;
+CREATE INDEX organization_email ON organization (lower(email)) WHERE length(email) <= 255;
+CREATE INDEX organization_search_name ON organization (search_name);
 CREATE INDEX organization_created ON organization (created_at);
 
 CREATE TABLE customer (

@@ -31,7 +31,7 @@ const DOCUMENTS: [&str; 11] = [
 struct Table {
     /// Column → (kind, may be null).
     columns: BTreeMap<String, (&'static str, bool)>,
-    /// Name → (columns, unique, partial).
+    /// Name → (columns, an empty one where it is an expression; unique; partial).
     indexes: BTreeMap<String, (Vec<String>, bool, bool)>,
     primary_key: Vec<String>,
     defaults: BTreeSet<String>,
@@ -112,13 +112,13 @@ async fn tables_of_postgres(url: &str) -> Tables {
     }
     let query = "
         SELECT t.relname::text AS name, x.relname::text AS index_name, i.indisprimary AS is_primary, i.indisunique AS is_unique,
-               i.indpred IS NOT NULL AS partial, a.attname::text AS column_name
+               i.indpred IS NOT NULL AS partial, COALESCE(a.attname::text, '') AS column_name
         FROM pg_index AS i
         JOIN pg_class AS x ON x.oid = i.indexrelid
         JOIN pg_class AS t ON t.oid = i.indrelid
         JOIN pg_namespace AS n ON n.oid = t.relnamespace AND n.nspname = 'public'
         CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
-        JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = k.attnum
+        LEFT JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = k.attnum
         WHERE t.relname NOT LIKE '\\_sqlx%'
         ORDER BY t.relname, x.relname, k.place";
     for row in sqlx::query(query).fetch_all(&mut connection).await.unwrap() {

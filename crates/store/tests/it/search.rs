@@ -1,7 +1,10 @@
 //! Finding organizations by what a person remembers of them.
 
 use tollkeeper_core::{member::MemberChange, organization::Organization};
-use tollkeeper_store::{Db, member, organization, search};
+use tollkeeper_store::{
+    Db, member, organization,
+    search::{self, NameMatch},
+};
 use tollkeeper_testkit::both_engines;
 
 use crate::sample;
@@ -39,8 +42,8 @@ async fn fill(db: &Db) {
     }
 }
 
-async fn found(db: &Db, text: &str, limit: i64) -> Vec<String> {
-    let rows = search::organizations(db.read().await.unwrap().c(), text, limit).await.unwrap();
+async fn found(db: &Db, text: &str, names: NameMatch, limit: i64) -> Vec<String> {
+    let rows = search::organizations(db.read().await.unwrap().c(), text, names, limit).await.unwrap();
     rows.into_iter().map(|row| row.id.into_string()).collect()
 }
 
@@ -54,30 +57,66 @@ both_engines! {
             ("ORG_1", &[]),
             ("\u{fffd}", &["\u{fffd}_4"]),
             ("acme", &["org_1", "org_11"]),
-            ("cme l", &["org_11"]),
-            ("Café", &["org_3"]),
-            ("CAF", &["org_3"]),
+            ("aCmE l", &["org_11"]),
+            ("cme l", &[]),
+            ("CAFÉ", &["org_3"]),
+            ("caf", &["org_3"]),
             ("ANN@example.com", &["org_1", "org_3"]),
             ("ann@", &[]),
             ("billing@ORG_2.test", &["org_2"]),
+            ("bolt 100%", &["org_2"]),
+            ("%", &[]),
+            ("'; DROP TABLE organization", &[]),
+            ("", &[]),
+            ("  ", &[]),
+        ] {
+            assert_eq!(found(db.db(), text, NameMatch::Beginning, 10).await, wanted, "{text}");
+        }
+        assert_eq!(found(db.db(), "org_", NameMatch::Beginning, 2).await, ["org_1", "org_11"]);
+        assert_eq!(found(db.db(), "acme", NameMatch::Beginning, 1).await, ["org_1"]);
+    }
+
+    async fn names_are_looked_at_whole_when_that_is_asked_for(db: TestDb) {
+        fill(db.db()).await;
+        for (text, wanted) in [
+            ("ACME", &["org_1", "org_11"][..]),
+            ("cme l", &["org_11"]),
+            ("aFÉ", &["org_3"]),
+            ("org_1", &["org_1", "org_11", "org_2"]),
             ("0%_!", &["org_2"]),
             ("%", &["org_2"]),
             ("_", &["org_2"]),
             ("!", &["org_2"]),
             ("'; DROP TABLE organization", &[]),
-            ("", &[]),
-            ("  ", &[]),
+            (" ", &[]),
         ] {
-            assert_eq!(found(db.db(), text, 10).await, wanted, "{text}");
+            assert_eq!(found(db.db(), text, NameMatch::Anywhere, 10).await, wanted, "{text}");
         }
-        assert_eq!(found(db.db(), "org_", 2).await, ["org_1", "org_11"]);
-        assert_eq!(found(db.db(), "acme", 1).await, ["org_1"]);
+        assert_eq!(found(db.db(), "acme", NameMatch::Anywhere, 1).await, ["org_1"]);
+    }
+
+    async fn the_name_that_counts_is_the_last_one(db: TestDb) {
+        add(db.db(), "org_1", "Acme", None, 10).await;
+        let renamed = &Organization { display_name: "  Bolt".into(), ..sample::organization("org_1") };
+        let version = renamed.version;
+        assert!(db.db().write(|tx| Box::pin(async move { organization::save(tx, renamed, version).await })).await.unwrap());
+        assert_eq!(found(db.db(), "acme", NameMatch::Beginning, 10).await, [""; 0]);
+        assert_eq!(found(db.db(), "BOLT", NameMatch::Beginning, 10).await, ["org_1"]);
+    }
+
+    /// No index of Postgres takes more than 2,700 bytes, and what cannot be compressed is the worst.
+    async fn what_is_very_long_is_kept_and_stops_nobody(db: TestDb) {
+        let long: String = (0..20_000_u32).filter_map(|number| char::from_u32(0x1_0000 + number * 7919 % 0xe_0000)).collect();
+        add(db.db(), "org_1", &long, Some(&long), 10).await;
+        let beginning: String = long.chars().take(20).collect();
+        assert_eq!(found(db.db(), &beginning, NameMatch::Beginning, 10).await, ["org_1"]);
+        assert_eq!(found(db.db(), &long, NameMatch::Beginning, 10).await, ["org_1"]);
     }
 
     async fn what_is_found_is_whole(db: TestDb) {
         let row = sample::add_organization(db.db(), "org_1").await;
         let mut conn = db.db().read().await.unwrap();
-        assert_eq!(search::organizations(conn.c(), "org_1", 1).await.unwrap(), std::slice::from_ref(&row));
+        assert_eq!(search::organizations(conn.c(), "org_1", NameMatch::Beginning, 1).await.unwrap(), std::slice::from_ref(&row));
         assert_eq!(search::newest(conn.c(), 1).await.unwrap(), [row]);
     }
 

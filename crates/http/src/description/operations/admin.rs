@@ -6,18 +6,19 @@ use crate::{
     body::NAME,
     description::{
         operation::{Content, Operation, Tag, Who},
-        schema::{Schema, between, from, instant, named, text, words},
+        schema::{Schema, between, from, instant, named, text, words, yes_or_no},
     },
 };
 
 /// `GET /admin/api/organizations`
 pub(crate) fn find_organizations() -> Operation {
     about("findOrganizations", "Find organizations")
-        .text("By an id or external id or its beginning, an id of a customer or subscription, a member's whole e-mail, or a piece of the name. Without a query, the newest.")
+        .text("By an id or external id or its beginning, an id of a customer or subscription, the whole e-mail of a member or of its invoices, or the beginning of its name. Without a query, the newest.")
         .query("query", text().up_to(NAME).says("What one has of it."))
+        .query("anywhere", yes_or_no().says("Look at every part of names, too, and not at their beginnings alone: this takes longer the more organizations there are."))
         .query("limit", limit())
         .answers("Organizations", "The deleted ones too.")
-        .refuses(&["invalid_text", "invalid_value"])
+        .refuses(&["invalid_text", "invalid_type", "invalid_value"])
 }
 
 /// `GET /admin/api/organizations/{id}`

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use http::Uri;
-use tollkeeper::{Backlog, Trouble, organization::Organization};
+use tollkeeper::{Backlog, NameMatch, Trouble, organization::Organization};
 use tollkeeper_core::time::MachineTime;
 
 use super::{DELIVERIES, EFFECTS, Frame, Operator, Place, organization_at, stamp};
@@ -29,6 +29,8 @@ pub(crate) struct OrganizationsPage {
     pub(crate) heading: &'static str,
     pub(crate) organizations: Vec<Row>,
     pub(crate) has_more: bool,
+    /// Where every part of names is looked at, if that was not done.
+    pub(crate) elsewhere: Option<String>,
     pub(crate) figures: Vec<Figure>,
     pub(crate) troubles: Vec<TroubleRow>,
 }
@@ -158,10 +160,12 @@ fn figures(backlog: &Backlog) -> Vec<Figure> {
 }
 
 impl OrganizationsPage {
-    pub(crate) fn of(frame: Frame, query: String, found: &[Organization], backlog: &Backlog) -> Self {
+    pub(crate) fn of(frame: Frame, query: String, names: NameMatch, found: &[Organization], backlog: &Backlog) -> Self {
+        let is_asked = !query.is_empty() && names == NameMatch::Beginning;
         Self {
             frame,
             heading: if query.is_empty() { "The newest" } else { "Found" },
+            elsewhere: is_asked.then(|| with_query("/console", &[("query", &query), ("anywhere", "true")])),
             query,
             organizations: found.iter().take(SHOWN).map(Row::from).collect(),
             has_more: found.len() > SHOWN,
@@ -171,17 +175,18 @@ impl OrganizationsPage {
     }
 }
 
-/// `GET /console?query=`
+/// `GET /console?query=&anywhere=`
 pub(crate) async fn show(State(app): State<Shared>, operator: Operator, uri: Uri) -> Result<Response, Problem> {
     let query = query::value(&uri, "query").unwrap_or_default();
     // What no database can hold, nobody is called.
     let query: String = query.trim().chars().filter(|letter| !letter.is_control()).take(NAME).collect();
+    let names = query::names(&uri)?;
     let limit = SHOWN as i64 + 1;
     let found = match query.as_str() {
         "" => app.engine.newest_organizations(limit).await?,
-        text => app.engine.find_organizations(text, limit).await?,
+        text => app.engine.find_organizations(text, names, limit).await?,
     };
     let backlog = app.engine.backlog().await?;
     let frame = Frame::new(&app, "Organizations", Place::Organizations, &operator);
-    page(&OrganizationsPage::of(frame, query, &found, &backlog))
+    page(&OrganizationsPage::of(frame, query, names, &found, &backlog))
 }

@@ -200,6 +200,7 @@ fn empty() -> Story {
 /// Every page of the console in every state.
 pub(super) fn all() -> Vec<(String, String)> {
     use askama::Template as _;
+    use tollkeeper::NameMatch::{Anywhere, Beginning};
 
     let mut pages = Vec::new();
     let mut add =
@@ -222,17 +223,19 @@ pub(super) fn all() -> Vec<(String, String)> {
         Trouble { source: "chargebee".into(), dead: 3, waiting: 0, failing: 0, oldest: None },
         Trouble { source: HOSTILE.into(), dead: 0, waiting: 5, failing: 2, oldest: Some(machine(-600)) },
     ];
-    let home = |query: &str, found: &[_], troubles: &[Trouble]| {
+    let home = |query: &str, names, found: &[_], troubles: &[Trouble]| {
         let dead = troubles.len() as i64;
         let effects = TroubledEffects { dead, waiting: 3 * dead, failing: dead };
         let backlog = Backlog { deliveries: troubles.to_vec(), effects, at: machine(0) };
-        OrganizationsPage::of(frame("Organizations", Place::Organizations), query.into(), found, &backlog).render()
+        OrganizationsPage::of(frame("Organizations", Place::Organizations), query.into(), names, found, &backlog)
+            .render()
     };
-    add("home", home("", &[organization.clone(), ended], &troubles));
-    add("home, empty", home("", &[], &[]));
-    add("home, nothing found", home("Acmee", &[], &[]));
-    add("home, hostile", home(HOSTILE, &[hostile_organization], &troubles));
-    add("home, many", home("o", &vec![organization; 26], &[]));
+    add("home", home("", Beginning, &[organization.clone(), ended], &troubles));
+    add("home, empty", home("", Beginning, &[], &[]));
+    add("home, nothing found", home("Acmee", Beginning, &[], &[]));
+    add("home, nothing found anywhere", home("Acmee", Anywhere, &[], &[]));
+    add("home, hostile", home(HOSTILE, Beginning, &[hostile_organization], &troubles));
+    add("home, many", home("o", Beginning, &vec![organization; 26], &[]));
 
     let catalog = catalog();
     let page = |story: &Story, news| {
