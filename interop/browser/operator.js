@@ -22,8 +22,13 @@ export async function operate(demo, eye, organization) {
 
     await page.getByLabel('Find an organization').fill('nobody is called that');
     await button(page, 'Find').click();
-    await says(page, 'Nothing is called that.');
+    await says(page, 'no id and no name begins with it');
     await look('nobody');
+    await page.getByLabel('Find an organization').fill(organization.slice(1));
+    await page.keyboard.press('Enter');
+    await link(page, 'Look at every part of names').click();
+    await link(page, organization).waitFor();
+    await look('found-anywhere');
     await page.getByLabel('Find an organization').fill(organization);
     await page.keyboard.press('Enter');
     await link(page, organization).click();

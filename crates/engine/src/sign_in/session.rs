@@ -91,7 +91,8 @@ impl Tollkeeper {
     /// with `sign_in_unavailable`: its tokens cannot be renewed right now. [`Error::Store`].
     pub async fn authenticate_cookie(&self, cookie: &str) -> Result<Authenticated, Error> {
         let id = self.session_of(cookie).ok_or(AuthError::Invalid("the session cookie is not ours"))?;
-        let mut renewed = false;
+        // The version of the tokens that were of no use when they were renewed.
+        let mut useless = None;
         loop {
             let (row, kept) = self.session(&id).await?.ok_or(AuthError::Expired)?;
             let now = self.machine_now();
@@ -108,12 +109,16 @@ impl Tollkeeper {
                     return Ok(Authenticated { session, renewed: self.used(&row, now).await });
                 }
                 Err(error @ AuthError::KeysUnavailable) => return Err(error.into()),
-                Err(AuthError::Expired | AuthError::Invalid(_)) if !renewed => match self.renew_tokens(&row).await {
-                    Outcome::Renewed => renewed = true,
+                // Others have come in their place, and are of no use either.
+                Err(AuthError::Expired | AuthError::Invalid(_)) if useless.is_some_and(|it| it != row.version) => {
+                    return Err(unavailable());
+                }
+                // The refresh that was waited for may have been one that gave these: then it is the next one's turn.
+                Err(AuthError::Expired | AuthError::Invalid(_)) => match self.renew_tokens(&row).await {
+                    Outcome::Renewed => useless = Some(row.version),
                     Outcome::Over => return Err(AuthError::Expired.into()),
                     Outcome::Later => return Err(unavailable()),
                 },
-                Err(AuthError::Expired | AuthError::Invalid(_)) => return Err(unavailable()),
             }
         }
     }

@@ -88,6 +88,31 @@ both_engines! {
         assert_eq!(world.refreshes(), 2);
     }
 
+    async fn who_has_seen_new_tokens_is_not_content_with_the_refresh_that_gave_them(db: TestDb) {
+        let world = World::idle(&db).await;
+        let cookie = world.sign_in("usr_ada").await;
+        let asking = || { let (engine, cookie) = (world.engine().clone(), cookie.clone()); tokio::spawn(async move { engine.authenticate_cookie(&cookie).await.map(drop) }) };
+        world.clock.advance_machine(LIFE);
+        world.identity.signing.hold(true);
+        let first = asking();
+        world.identity.signing.answer.reached().await;
+        let refreshed = world.identity.signing.hold_proof();
+        world.identity.signing.hold(false);
+        world.identity.signing.answer.release();
+        refreshed.reached().await;
+        first.abort();
+        // The new tokens are written, end, and are seen, while the refresh that gave them is not over.
+        world.clock.advance_machine(LIFE);
+        let seen = world.identity.signing.hold_proof();
+        let second = asking();
+        seen.reached().await;
+        seen.release();
+        tokio::task::yield_now().await;
+        refreshed.release();
+        second.await.unwrap().unwrap();
+        assert_eq!(world.refreshes(), 2);
+    }
+
     async fn an_engine_that_stops_writes_what_it_was_given(db: TestDb) {
         let world = World::with(&db, false, |it| it.secrets = vec!["a secret".into()]).await;
         let other = world.another(false).await;

@@ -164,7 +164,7 @@ impl Inbound for PlayedIdentity {
 #[async_trait]
 impl Identity for PlayedIdentity {
     async fn authenticate(&self, token: &str, now: MachineTime) -> Result<Arc<Session>, AuthError> {
-        if let Some(proven) = PlayedSignIn::session(token, now) {
+        if let Some(proven) = self.signing.session(token, now).await {
             return proven.map(Arc::new);
         }
         let (role, organization) = token.split_once(':').ok_or(AuthError::Invalid("not ROLE:ORGANIZATION"))?;

@@ -1,7 +1,7 @@
 //! Signing in at a provider that is played. Codes and refresh tokens are good once there, as at the real one.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -45,6 +45,7 @@ pub(crate) struct PlayedSignIn {
     /// Whoever asks for tokens is held up when all is done, and before it is answered.
     pub(crate) answer: Stop,
     holds: AtomicBool,
+    proofs: Mutex<VecDeque<Arc<Stop>>>,
 }
 
 struct State {
@@ -70,7 +71,13 @@ impl PlayedSignIn {
             takes: Duration::ZERO,
             swap_id_token: None,
         };
-        Self { clock, state: Mutex::new(state), answer: Stop::default(), holds: AtomicBool::new(false) }
+        Self {
+            clock,
+            state: Mutex::new(state),
+            answer: Stop::default(),
+            holds: AtomicBool::new(false),
+            proofs: Mutex::default(),
+        }
     }
 
     /// What a person does at the page that a browser was sent to; answers the state and a code.
@@ -120,6 +127,13 @@ impl PlayedSignIn {
         self.holds.store(on, Ordering::SeqCst);
     }
 
+    /// Where the next access token is held up before it is proven.
+    pub(crate) fn hold_proof(&self) -> Arc<Stop> {
+        let stop = Arc::<Stop>::default();
+        self.proofs.lock().unwrap().push_back(stop.clone());
+        stop
+    }
+
     /// How often it was asked for this.
     pub(crate) fn asked(&self, what: &str) -> usize {
         self.state().asked.iter().filter(|asked| **asked == what).count()
@@ -130,8 +144,12 @@ impl PlayedSignIn {
     }
 
     /// What an access token of the play says; `None` for any other.
-    pub(super) fn session(token: &str, now: MachineTime) -> Option<Result<Session, AuthError>> {
+    pub(super) async fn session(&self, token: &str, now: MachineTime) -> Option<Result<Session, AuthError>> {
         let parts: Vec<_> = token.strip_prefix("at|")?.split('|').collect();
+        let held = self.proofs.lock().unwrap().pop_front();
+        if let Some(held) = held {
+            held.pass().await;
+        }
         let [user, organization, from, until, _] = parts[..] else { panic!("{token}") };
         let at = |text: &str| MachineTime::from_micros(text.parse().unwrap());
         Some(match (at(from), at(until)) {
