@@ -31,8 +31,21 @@ pub(crate) struct OrganizationsPage {
     pub(crate) has_more: bool,
     /// Where every part of names is looked at, if that was not done.
     pub(crate) elsewhere: Option<String>,
+    /// Told to who looks for nothing.
+    pub(crate) undone: Option<Undone>,
+}
+
+/// What is not done.
+pub(crate) struct Undone {
     pub(crate) figures: Vec<Figure>,
     pub(crate) troubles: Vec<TroubleRow>,
+}
+
+impl From<&Backlog> for Undone {
+    fn from(backlog: &Backlog) -> Self {
+        let troubles = backlog.deliveries.iter().map(|it| TroubleRow::of(it, backlog.at)).collect();
+        Self { figures: figures(backlog), troubles }
+    }
 }
 
 /// An organization in a list.
@@ -160,7 +173,13 @@ fn figures(backlog: &Backlog) -> Vec<Figure> {
 }
 
 impl OrganizationsPage {
-    pub(crate) fn of(frame: Frame, query: String, names: NameMatch, found: &[Organization], backlog: &Backlog) -> Self {
+    pub(crate) fn of(
+        frame: Frame,
+        query: String,
+        names: NameMatch,
+        found: &[Organization],
+        backlog: Option<&Backlog>,
+    ) -> Self {
         let is_asked = !query.is_empty() && names == NameMatch::Beginning;
         Self {
             frame,
@@ -169,8 +188,7 @@ impl OrganizationsPage {
             query,
             organizations: found.iter().take(SHOWN).map(Row::from).collect(),
             has_more: found.len() > SHOWN,
-            figures: figures(backlog),
-            troubles: backlog.deliveries.iter().map(|it| TroubleRow::of(it, backlog.at)).collect(),
+            undone: backlog.map(Undone::from),
         }
     }
 }
@@ -182,11 +200,10 @@ pub(crate) async fn show(State(app): State<Shared>, operator: Operator, uri: Uri
     let query: String = query.trim().chars().filter(|letter| !letter.is_control()).take(NAME).collect();
     let names = query::names(&uri)?;
     let limit = SHOWN as i64 + 1;
-    let found = match query.as_str() {
-        "" => app.engine.newest_organizations(limit).await?,
-        text => app.engine.find_organizations(text, names, limit).await?,
+    let (found, backlog) = match query.as_str() {
+        "" => (app.engine.newest_organizations(limit).await?, Some(app.engine.backlog().await?)),
+        text => (app.engine.find_organizations(text, names, limit).await?, None),
     };
-    let backlog = app.engine.backlog().await?;
     let frame = Frame::new(&app, "Organizations", Place::Organizations, &operator);
-    page(&OrganizationsPage::of(frame, query, names, &found, &backlog))
+    page(&OrganizationsPage::of(frame, query, names, &found, backlog.as_ref()))
 }

@@ -227,8 +227,14 @@ pub(super) fn all() -> Vec<(String, String)> {
         let dead = troubles.len() as i64;
         let effects = TroubledEffects { dead, waiting: 3 * dead, failing: dead };
         let backlog = Backlog { deliveries: troubles.to_vec(), effects, at: machine(0) };
-        OrganizationsPage::of(frame("Organizations", Place::Organizations), query.into(), names, found, &backlog)
-            .render()
+        OrganizationsPage::of(
+            frame("Organizations", Place::Organizations),
+            query.into(),
+            names,
+            found,
+            query.is_empty().then_some(&backlog),
+        )
+        .render()
     };
     add("home", home("", Beginning, &[organization.clone(), ended], &troubles));
     add("home, empty", home("", Beginning, &[], &[]));
