@@ -39,8 +39,8 @@ const BY_EXTERNAL_ID: &str = select!(
     LIMIT $3 + 0"
 );
 
-/// Put in order by what is no column: or else Postgres reads all members in the order of their key, as long as it does not
-/// know how many there are.
+/// Put in order by what is no column, as the next: or else Postgres may read all rows in the order of their key, as long
+/// as it does not know how many there are.
 const BY_MEMBER: &str = select!(
     "FROM member
     JOIN organization ON organization.id = member.organization_id
@@ -53,7 +53,7 @@ const BY_EMAIL: &str = select!(
     "FROM organization
     WHERE length(email) <= 255
       AND lower(email) = $1
-    ORDER BY id
+    ORDER BY id || ''
     LIMIT $2 + 0"
 );
 
@@ -83,7 +83,7 @@ const NEWEST: &str = select!(
 pub enum NameMatch {
     /// Its beginning: found by an index.
     Beginning,
-    /// Any part of it: every name is looked at, which takes longer the more organizations there are.
+    /// Any part of its first 255 letters: every name is looked at, which takes longer the more organizations there are.
     Anywhere,
 }
 
@@ -92,14 +92,16 @@ pub enum NameMatch {
 const NAME: usize = 255;
 
 /// A name as it is looked for: without regard to case, each letter on its own, so that the beginning of a name gives the
-/// beginning of this.
+/// beginning of this. A sigma at the end of a word is one as any, and the dot of a Turkish capital is left out.
+/// Source: Unicode 16, `SpecialCasing.txt`.
 pub(crate) fn folded(name: &str) -> String {
-    name.trim().chars().flat_map(char::to_lowercase).take(NAME).collect()
+    let letters = name.trim().chars().flat_map(char::to_lowercase).filter(|letter| *letter != '\u{307}');
+    letters.map(|letter| if letter == 'ς' { 'σ' } else { letter }).take(NAME).collect()
 }
 
 /// Finds at most `limit` organizations: those whose id or external id begins with `text`, those with a member of exactly
 /// this e-mail or billed to it, then those that have it in their name, as `names` says. The deleted ones too, and each
-/// once. Case does not matter in e-mails and names; on SQLite, in e-mails, that holds for the letters of ASCII alone.
+/// once. Case does not matter in names, nor in e-mails as far as the database knows it: on SQLite for the letters of ASCII.
 ///
 /// # Errors
 /// [`Error::Corrupt`], or the database's own.
@@ -178,7 +180,7 @@ mod tests {
                 let plan = dialect::plan(db.url(), statement, asks).await;
                 let index = if db.url().starts_with("sqlite") { on_sqlite } else { on_postgres };
                 assert!(plan.contains(index), "{index}: {plan}");
-                assert!(!plan.contains("SCAN organization\n"), "{plan}");
+                assert!(!plan.lines().any(|line| line == "SCAN organization"), "{plan}");
             }
         }
     }

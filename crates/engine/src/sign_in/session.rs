@@ -22,6 +22,8 @@ const WORTH_WRITING: Duration = Duration::from_secs(60 * 60);
 const EARLY: Duration = Duration::from_secs(60);
 /// Sessions that are forgotten in one statement.
 const FORGOTTEN_AT_ONCE: i64 = 500;
+/// How often tokens are proven for one request, and renewed in between.
+const PROOFS: usize = 3;
 
 /// What a browser keeps of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,9 +93,8 @@ impl Tollkeeper {
     /// with `sign_in_unavailable`: its tokens cannot be renewed right now. [`Error::Store`].
     pub async fn authenticate_cookie(&self, cookie: &str) -> Result<Authenticated, Error> {
         let id = self.session_of(cookie).ok_or(AuthError::Invalid("the session cookie is not ours"))?;
-        // The version of the tokens that were of no use when they were renewed.
-        let mut useless = None;
-        loop {
+        // Tokens may end while they are written down, and the refresh that was waited for may be the one that gave these.
+        for _ in 0..PROOFS {
             let (row, kept) = self.session(&id).await?.ok_or(AuthError::Expired)?;
             let now = self.machine_now();
             match self.inner.identity.authenticate(&kept.access, now).await {
@@ -109,18 +110,14 @@ impl Tollkeeper {
                     return Ok(Authenticated { session, renewed: self.used(&row, now).await });
                 }
                 Err(error @ AuthError::KeysUnavailable) => return Err(error.into()),
-                // Others have come in their place, and are of no use either.
-                Err(AuthError::Expired | AuthError::Invalid(_)) if useless.is_some_and(|it| it != row.version) => {
-                    return Err(unavailable());
-                }
-                // The refresh that was waited for may have been one that gave these: then it is the next one's turn.
                 Err(AuthError::Expired | AuthError::Invalid(_)) => match self.renew_tokens(&row).await {
-                    Outcome::Renewed => useless = Some(row.version),
+                    Outcome::Renewed => {}
                     Outcome::Over => return Err(AuthError::Expired.into()),
                     Outcome::Later => return Err(unavailable()),
                 },
             }
         }
+        Err(unavailable())
     }
 
     /// Whether whoever sends a session cookie signed in no longer ago than `span`: what is known of people was proven then.

@@ -22,8 +22,9 @@ use crate::{
 /// to them; without a query the newest.
 pub(super) async fn find(State(app): State<Shared>, _operator: OperatorKey, uri: Uri) -> Result<Json<Value>, Problem> {
     let limit = query::limit(&uri)?;
+    let names = query::names(&uri)?;
     let found = match query::name(&uri, "query")? {
-        Some(text) => app.engine.find_organizations(&text, query::names(&uri)?, limit).await?,
+        Some(text) => app.engine.find_organizations(&text, names, limit).await?,
         None => app.engine.newest_organizations(limit).await?,
     };
     Ok(Json(json!({ "organizations": found })))

@@ -37,6 +37,7 @@ async fn fill(db: &Db) {
     add(db, "org_2", "Bolt 100%_!", Some("org_1-of-us"), 20).await;
     add(db, "org_3", "Café", None, 20).await;
     add(db, "\u{fffd}_4", "", None, 5).await;
+    add(db, "org_5", "ΟΔΥΣΣΕΥΣ İstanbul", None, 4).await;
     for (id, email) in [("org_3", "Ann@Example.com"), ("org_1", "ann@example.com"), ("org_1", "annie@example.com")] {
         join(db, id, email).await;
     }
@@ -53,7 +54,7 @@ both_engines! {
         for (text, wanted) in [
             ("org_1", &["org_1", "org_11", "org_2"][..]),
             (" org_11 ", &["org_11"]),
-            ("org_", &["org_1", "org_11", "org_2", "org_3"]),
+            ("org_", &["org_1", "org_11", "org_2", "org_3", "org_5"]),
             ("ORG_1", &[]),
             ("\u{fffd}", &["\u{fffd}_4"]),
             ("acme", &["org_1", "org_11"]),
@@ -61,6 +62,8 @@ both_engines! {
             ("cme l", &[]),
             ("CAFÉ", &["org_3"]),
             ("caf", &["org_3"]),
+            ("Οδυσσευς", &["org_5"]),
+            ("ΟΔΥΣΣΕΥΣ i", &["org_5"]),
             ("ANN@example.com", &["org_1", "org_3"]),
             ("ann@", &[]),
             ("billing@ORG_2.test", &["org_2"]),
@@ -82,6 +85,8 @@ both_engines! {
             ("ACME", &["org_1", "org_11"][..]),
             ("cme l", &["org_11"]),
             ("aFÉ", &["org_3"]),
+            ("ευς ist", &["org_5"]),
+
             ("org_1", &["org_1", "org_11", "org_2"]),
             ("0%_!", &["org_2"]),
             ("%", &["org_2"]),
@@ -107,7 +112,13 @@ both_engines! {
     /// No index of Postgres takes more than 2,700 bytes, and what cannot be compressed is the worst.
     async fn what_is_very_long_is_kept_and_stops_nobody(db: TestDb) {
         let long: String = (0..20_000_u32).filter_map(|number| char::from_u32(0x1_0000 + number * 7919 % 0xe_0000)).collect();
-        add(db.db(), "org_1", &long, Some(&long), 10).await;
+        let row = &Organization {
+            display_name: long.clone(),
+            external_id: Some(long.clone()),
+            email: Some(format!("{long}@acme.test")),
+            ..sample::organization("org_1")
+        };
+        assert!(db.db().write(|tx| Box::pin(async move { organization::insert(tx, row).await })).await.unwrap());
         let beginning: String = long.chars().take(20).collect();
         assert_eq!(found(db.db(), &beginning, NameMatch::Beginning, 10).await, ["org_1"]);
         assert_eq!(found(db.db(), &long, NameMatch::Beginning, 10).await, ["org_1"]);
